@@ -65,7 +65,7 @@ STILL_RUNNING = (
 # Notes on runs that could not be read to their end, and characters of each.
 MAX_NOTES = 3
 # Functions without recorded lines that a note names.
-_NAMED = 3
+_NAMED = 2
 MAX_NOTE_CHARS = 400
 
 
@@ -216,8 +216,8 @@ class Service:
         answer, without_lines = await self.ask(project, build)
         if not without_lines:
             return answer
-        names = ", ".join(one_line(each, 80) for each in without_lines[:_NAMED])
-        names += f" and {len(without_lines) - _NAMED} more functions" if len(without_lines) > _NAMED else ""
+        names = ", ".join(one_line(each.rpartition(":")[2], 60) for each in without_lines[:_NAMED])
+        names += f" and {len(without_lines) - _NAMED} more" if len(without_lines) > _NAMED else ""
         note = f"lines of {names} were not recorded: the next run records them"
         try:
             await anyio.to_thread.run_sync(want_lines, self.home, project, without_lines)

@@ -83,8 +83,8 @@ def test_variables_of_a_package_in_which_an_exception_was_raised_are_left_out() 
 
 def test_source_that_is_too_long_is_cut_around_the_line_that_failed_and_the_suspect_ones() -> None:
     lines = [f"{number:>3}       total += {number}  # total={number * 7}" for number in range(1, 200)]
-    lines[149] = "150 >     assert total == expected"
-    lines[19] = " 20 *     total -= 1"
+    lines[149] = "150>   assert total == expected"
+    lines[19] = " 20*   total -= 1"
     tests = TestResults(
         outcomes="1 failed", failing=[failing("test_total", "\n".join(["test.py:1 test_total()", *lines]))]
     )
@@ -92,9 +92,9 @@ def test_source_that_is_too_long_is_cut_around_the_line_that_failed_and_the_susp
     assert len(text) <= MAX_CHARS
     for shown in (
         "test.py:1 test_total()",
-        " 20 *     total -= 1",
+        " 20*   total -= 1",
         "149       total",
-        "150 >     assert total",
+        "150>   assert total",
         "151       total",
     ):
         assert shown in text
@@ -112,3 +112,14 @@ def test_an_exception_that_a_test_expected_is_not_told_beside_its_failure() -> N
     assert "KeyError" not in brief_of(report(tests=tests, exceptions=[expected])).report
     swallowed = expected.model_copy(update={"outcome": "handled by shop:run:9"})
     assert "also KeyError: a" in brief_of(report(tests=tests, exceptions=[swallowed])).report
+
+
+def test_of_functions_without_room_those_that_python_calls_by_itself_are_proposed_last() -> None:
+    explaining = [
+        "\n".join([f"shop.py:{line} {name}() #{line}", *["9  pass  # " + "x" * 80] * 30])
+        for line, name in enumerate(("Cart.__init__", "Cart.__eq__", "Cart.total", "rate"), start=1)
+    ]
+    tests = TestResults(
+        outcomes="1 failed", failing=[failing("test_total", "1 def test_total():", explaining=explaining)]
+    )
+    assert 'what=["Cart.total", "shop.py:rate"])' in brief_of(report(tests=tests)).report

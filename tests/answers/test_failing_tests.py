@@ -331,8 +331,8 @@ def test_with_recorded_lines_the_report_has_the_body_of_the_test_and_proposes_th
     assert failing.body.split("\n") == [
         f"{file}:1 test_total(pieces=20) #{own}",
         "1 def test_total(pieces):",
-        "2     expected = 126",
-        "3     assert total(pieces) == expected  # total() -> 114",
+        "2  expected = 126",
+        "3  assert total(pieces) == expected  # total() -> 114",
     ]
     assert report.next[0] == f'show(project="shop", what=["shop.pricing:total"], trace_id="{suite.trace.trace_id}")'
 
@@ -355,9 +355,9 @@ def test_the_body_of_a_test_is_found_whatever_stands_around_and_after_it(
 
     [failing] = report_of(project).tests.failing
     assert failing.body.split("\n")[1:] == [
-        "1   def test_total(pieces):",
-        "2       expected = 126",
-        "3 >     assert total(pieces) == expected",
+        "1  def test_total(pieces):",
+        "2   expected = 126",
+        "3>  assert total(pieces) == expected",
     ]
 
 

@@ -103,36 +103,34 @@ def test_each_line_has_what_it_did_and_those_that_did_not_run_are_marked(program
     call = program.big()
     assert program.show("discounted").split("\n") == [
         f"discounted shop/pricing.py:4 #{call}: amount=126 -> 114",
-        " 4   def discounted(amount, rate=None):",
-        ' 5       """Return the amount after the discount.',
-        " 7       Small amounts have none.",
-        ' 8       """',
-        " 9       rate = rate or 0.1  # rate=0.1",
-        "10       if amount > LIMIT:",
-        "11           amount = round(  # amount=114",
-        "12               amount * (1 - rate),",
-        "13           )",
-        "14 -     elif amount < 0:",
-        "15 -         raise ValueError(amount)",
-        "16       else:",
-        '17 -         log = "small"  # of no matter',
-        "18       return amount",
+        " 4  def discounted(amount, rate=None):",
+        ' 5   """Return the amount after the discount.',
+        " 7   Small amounts have none.",
+        ' 8   """',
+        " 9   rate = rate or 0.1  # rate=0.1",
+        "10   if amount > LIMIT:",
+        "11    amount = round(amount * (1 - rate),)  # amount=114",
+        "14-  elif amount < 0:",
+        "15-   raise ValueError(amount)",
+        "16   else:",
+        '17-   log = "small"  # of no matter',
+        "18   return amount",
     ]
 
 
 def test_a_loop_shows_how_often_it_ran_and_its_first_and_last_values(program: Program) -> None:
     program.total(10, 20, 30, 40)
     text = program.show("Shop.total")
-    assert "26 x5     for line in self.lines:  # line=10 | 20 | … | 40\n" in text
-    assert "27 x4         total += discounted(line)  # total=10 | 20 | … | 40\n" in text
-    assert "28        return total" in text
+    assert "26x5  for line in self.lines:  # line=10 | 20 | … | 40\n" in text
+    assert "27x4   total += discounted(line)  # total=10 | 20 | … | 40\n" in text
+    assert "28    return total" in text
 
 
 def test_the_results_of_the_functions_that_a_line_called_are_shown_unless_it_stored_them(program: Program) -> None:
     number = program.trace.call(program.method, args={"self": {"$type": "Shop", "lines": [1]}}, returns=9)
     program.small(7, parent=number, call_line=27)
     program.trace.lines(number, (25, {}), (26, {"total": 0}), (27, {"line": 1}), (28, {}), (None, {}))
-    assert "27         total += discounted(line)  # discounted() -> 7\n" in program.show("Shop.total")
+    assert "27   total += discounted(line)  # discounted() -> 7\n" in program.show("Shop.total")
 
 
 def test_a_line_says_that_a_generator_yielded_nothing(program: Program) -> None:
@@ -163,10 +161,10 @@ def test_a_condition_shows_the_values_that_it_compared_unless_they_are_known(pro
     call = program.trace.call(program.function, args={"amount": {"$type": "Money"}, "rate": 0.2}, returns=1)
     program.trace.lines(call, (9, {}), (10, {"amount": 200}), (18, {}), (None, {}))
     text = program.show("discounted")
-    assert "10       if amount > LIMIT:\n" in text  # 200 stands one line above
+    assert "10   if amount > LIMIT:\n" in text  # 200 stands one line above
     call = program.trace.call(program.function, args={"rate": 0.2}, returns=1)
     program.trace.lines(call, (10, {"amount": 5}), (18, {}), (None, {}))
-    assert "10       if amount > LIMIT:  # amount=5\n" in program.show("discounted", call_id=call)
+    assert "10   if amount > LIMIT:  # amount=5\n" in program.show("discounted", call_id=call)
 
 
 def test_other_calls_are_listed_below_one_of_each_path_first(program: Program) -> None:
@@ -277,15 +275,15 @@ def test_without_recorded_lines_source_and_calls_are_shown_and_the_lines_are_ask
     os.utime(program.file, (started - 60, started - 60))
     answer, without_lines = show(program.con, "shop", what=["discounted"])
     assert without_lines == ["shop.pricing:discounted"]
-    assert "10     if amount > LIMIT:\n" in answer.text and "#1: amount=1 -> 1" in answer.text
-    assert " - " not in answer.text.replace("1 - rate", "")  # nothing says that a line did not run
+    assert "10  if amount > LIMIT:\n" in answer.text and "#1: amount=1 -> 1" in answer.text
+    assert not re.search(r"^\d+-", answer.text, re.M)  # nothing says that a line did not run
 
 
 def test_a_function_that_never_ran_is_shown_from_the_files_of_those_that_did(program: Program) -> None:
     program.big()
     text = program.show("never_called")
     assert text.startswith("Shop.never_called shop/pricing.py:30  (it was not called in this run)\n")
-    assert "31     return 1" in text
+    assert "31  return 1" in text
 
 
 def test_a_function_that_was_not_traced_says_so(program: Program) -> None:
@@ -369,29 +367,29 @@ def test_a_file_of_a_newer_syntax_is_shown_with_its_marks(program: Program) -> N
     program.file.write_text(SOURCE + "\ntype Amount = int\n\ndef newer[T](x: T): return f'{x['a']}'\n")
     program.big()
     text = program.show("discounted")
-    assert "12 -" not in text and "14 - " in text and text.count("\n") < 20
+    assert "12-" not in text and "14- " in text and text.count("\n") < 20
 
 
 def test_a_file_that_cannot_be_parsed_is_shown_without_marks(program: Program) -> None:
     program.file.write_text(SOURCE + "\ndef newer[[]]:\n")
     program.big()
     text = program.show("discounted")
-    assert "10        if amount > LIMIT:" in text and " - " not in text.replace("1 - rate", "")
+    assert "10    if amount > LIMIT:" in text and not re.search(r"^\d+-", text, re.M)
 
 
 def test_a_class_is_shown_with_what_one_call_of_each_method_did(program: Program) -> None:
     call = program.total(10, 126)
     assert program.show("Shop").split("\n") == [
         "Shop shop/pricing.py:21-31",
-        "21    class Shop:",
-        '22        password = "[REDACTED]"',
-        f"24        def total(self):  # 1 call, #{call} -> 9",
-        "25            total = 0",
-        "26 x3         for line in self.lines:  # line=10 | 126",
-        "27 x2             total += discounted(line)  # total=10 | 126",
-        "28            return total",
-        "30        def never_called(self):  # not called",
-        "31 -          return 1",
+        "21   class Shop:",
+        '22    password = "[REDACTED]"',
+        f"24    def total(self):  # 1 call, #{call} -> 9",
+        "25     total = 0",
+        "26x3   for line in self.lines:  # line=10 | 126",
+        "27x2    total += discounted(line)  # total=10 | 126",
+        "28     return total",
+        "30    def never_called(self):  # not called",
+        "31-    return 1",
     ]
 
 
@@ -400,13 +398,12 @@ def test_lines_of_a_file_are_shown_alone_and_say_which_function_they_are_in(prog
     assert program.show("shop/pricing.py:10-12").split("\n") == [
         f"shop/pricing.py:10-12, in discounted: 1 call, #{call} amount=126, rate=None -> 114",
         "10 if amount > LIMIT:  # amount=126",
-        "11     amount = round(  # amount=114",
-        "12         amount * (1 - rate),",
+        "11  amount = round(amount * (1 - rate),  # amount=114",
     ]
     assert program.show("shop/pricing.py:30-999").split("\n") == [
         "shop/pricing.py:30-31",
         "30 def never_called(self):  # not called",
-        "31     return 1",
+        "31  return 1",
     ]
     assert "no file of the program has this line" in program.show("shop/pricing.py:200-210")
 
@@ -414,7 +411,7 @@ def test_lines_of_a_file_are_shown_alone_and_say_which_function_they_are_in(prog
 def test_a_line_outside_of_functions_is_shown_with_those_around_it(program: Program) -> None:
     program.big()
     text = program.show("shop/pricing.py:1")
-    assert text.startswith("shop/pricing.py:1-15\n 1   LIMIT = 100") and "14 -     elif amount < 0:" in text
+    assert text.startswith("shop/pricing.py:1-15\n 1  LIMIT = 100") and "14-  elif amount < 0:" in text
 
 
 def test_a_file_that_has_no_room_is_an_outline_with_the_calls_of_each_function(program: Program) -> None:
@@ -425,16 +422,136 @@ def test_a_file_that_has_no_room_is_an_outline_with_the_calls_of_each_function(p
     text = program.show("shop/pricing.py", chars=900)
     assert text.startswith("shop/pricing.py:1-191, an outline: name functions of it to read them")
     assert " 4 def discounted(amount, rate=None):  # 15 lines, 2 calls\n" in text
-    assert "21 class Shop:  # 11 lines" in text and "24     def total(self):  # 5 lines, 1 call" in text
+    assert "21 class Shop:  # 11 lines" in text and "24  def total(self):  # 5 lines, 1 call" in text
     assert len(text) < 900
 
 
 def test_a_name_that_is_no_function_shows_the_lines_that_mention_it(program: Program) -> None:
     program.big()
     assert program.show("LIMIT").split("\n") == [
-        "LIMIT: no function; 2 lines mention it, first those that assign it:",
-        "shop/pricing.py:1 LIMIT = 100",
-        "shop/pricing.py:10 if amount > LIMIT:",
+        "LIMIT: no function; 2 lines mention it, in one file:",
+        "shop/pricing.py",
+        " 1: LIMIT = 100",
+        " 10 discounted: if amount > LIMIT:",
+    ]
+
+
+@pytest.mark.parametrize(
+    "what", ["LIMIT|self.lines", r"\bLIMIT\b|\.lines", "limit|Self.Lines", "nowhere|LIMIT | self.lines"]
+)
+def test_several_words_show_the_lines_that_mention_one_of_them(program: Program, what: str) -> None:
+    program.big()
+    assert program.show(what).split("\n")[1:] == [
+        "shop/pricing.py",
+        " 1: LIMIT = 100",
+        " 10 discounted: if amount > LIMIT:",
+        " 26 Shop.total: for line in self.lines:",
+    ]
+
+
+def test_words_are_looked_for_in_the_whole_workspace_code_before_tests_and_what_ran_before_what_did_not(
+    program: Program, tmp_path: Path
+) -> None:
+    program.big()
+    tests, tool = tmp_path / "tests" / "test_pricing.py", tmp_path / "tool.py"
+    tests.parent.mkdir()
+    tests.write_text("LIMIT = 1\nLIMIT = 2\n")
+    tool.write_text("def report():\n    return LIMIT\n" + "print(LIMIT)\n" * 60)
+    for file in (tests, tool):
+        os.utime(file, (0, 0))
+    text = program.show("LIMIT").split("\n")
+    assert text[0] == "LIMIT: no function; 65 lines mention it, in 3 files:"
+    assert [line for line in text[1:] if not line.startswith(" ")] == [
+        "shop/pricing.py", "tool.py (… 41 more)", "tests/test_pricing.py",
+    ]  # fmt: skip
+    assert " 2 report: return LIMIT" in text and len(text) == 1 + 3 + 24
+
+
+def test_words_that_stand_nowhere_are_said_so_and_files_that_changed_are_told(program: Program) -> None:
+    program.big()
+    assert "'nothing|nowhere': no line mentions one of these" in program.show("nothing|nowhere")
+    (program.file.parent / "later.py").write_text("LIMIT = 3\n")
+    assert "in one file (1 file changed since the run left out):" in program.show("LIMIT")
+
+
+def test_secrets_in_lines_that_mention_words_are_redacted(program: Program) -> None:
+    program.big()
+    text = program.show("password|LIMIT")
+    assert 'password = "[REDACTED]"' in text and "hunter2" not in text
+
+
+STATEMENTS = """
+
+
+
+def discounted(
+    amount,  # of money
+    rate=None,
+):  # noqa: D103
+  if (
+      amount
+      and rate
+  ):
+    text = f(  # type: ignore[misc]
+      1,
+
+      [
+        2, 3
+      ],
+    )
+    text = \'\'\'a
+      b
+    \'\'\' + str(
+      1
+    )
+    both = amount \\
+      + 1
+  return (
+    amount
+      .real
+  )
+"""
+
+
+def test_statements_on_several_lines_stand_on_one_as_long_as_nothing_is_lost(program: Program) -> None:
+    program.file.write_text(STATEMENTS[1:])
+    program.trace.call(program.function, args={"amount": 1, "rate": None}, returns=1)
+    assert program.show("discounted").split("\n")[1:] == [
+        " 4 def discounted(amount,  # of money",
+        " 6   rate=None,):",
+        " 8  if (amount and rate):",
+        "12   text = f(1, [2, 3],)",
+        "19   text = '''a",
+        "20       b",
+        "21     ''' + str(1)",
+        "24   both = amount + 1",
+        "26  return (amount.real)",
+    ]
+
+
+def test_a_long_statement_stands_on_as_few_lines_as_can_be_read(program: Program) -> None:
+    items = "".join(f"        'item {number}',\n" for number in range(20))
+    program.file.write_text(f"\n\n\ndef discounted(amount, rate=None):\n    return [\n{items}    ]\n")
+    program.trace.call(program.function, args={"amount": 1, "rate": None}, returns=1)
+    first, second = program.show("discounted").split("\n")[2:]
+    assert first.startswith(" 5  return ['item 0', 'item 1', ") and len(first) < 160
+    assert second.endswith("'item 19',]") and int(second.split()[0]) > 10
+
+
+def test_what_the_lines_of_a_statement_did_is_told_together(program: Program) -> None:
+    program.file.write_text(
+        "\n\n\ndef discounted(amount, rate=None):\n    for each in amount:\n        total = (\n            first(each)\n"
+        "            or second(each)\n        )\n        done(\n            each,\n        )\n"
+    )
+    call = program.trace.call(program.function, args={"amount": [1, 2]}, returns=None)
+    program.trace.lines(
+        call, (5, {}), (6, {"each": 1}), (7, {}), (10, {"total": 4}), (5, {}), (6, {"each": 2}), (7, {}), (8, {}),
+        (10, {"total": 5}), (11, {}), (5, {}), (None, {}),
+    )  # fmt: skip
+    assert program.show("discounted").split("\n")[2:] == [
+        " 5x3  for each in amount:  # each=1 | 2",
+        " 6x2   total = (first(each) or second(each))  # total=4 | 5",
+        "10x2   done(each,)",
     ]
 
 
@@ -462,7 +579,7 @@ def test_of_a_function_that_has_no_room_lines_that_did_not_run_are_kept_before_l
     call = program.trace.call(program.function, args={"amount": "long " * 100}, returns=114)
     program.trace.lines(call, *BIG[:2], (18, {"log": "x" * 400}), (None, {}))
     text = program.show("discounted", "LIMIT", chars=900)
-    assert '17 -         log = "small"' in text and "15 -         raise ValueError(amount)" in text
+    assert '17-   log = "small"' in text and "15-   raise ValueError(amount)" in text
 
 
 @pytest.mark.parametrize("what", ["x" * 5_000 + ".py:1", "a\0.py:1", "pricing.py:" + "9" * 5_000, "/etc/x.py:1-2"])

@@ -11,8 +11,8 @@ reading files:
 new project (init_project chooses what is traced). Its report shows the failure with the values of the test's body or \
 the innermost frames, and the suspects: lines that this test ran and passing tests of its file did not \
 (of a script: its good runs).
-2. show(project, what=["Cart.total", "Cart", "shop/cart.py:31-60", "shop/cart.py", "retries"]): reads code: \
-functions, classes, lines, a file's outline, mentions of a name; run or not, each line with what it did. Read Python \
+2. show(project, what=["Cart.total", "Cart", "shop/cart.py:31-60", "shop/cart.py", "retries|max_tries"]): reads code: \
+functions, classes, lines, a file's outline, mentions of words; run or not, each line with what it did. Read Python \
 with it alone: cat and grep cost more. Name all that you want in one call. … folds lines: ask \
 for shop/cart.py:31-60.
 
@@ -23,7 +23,7 @@ Then, where the cause is not plain yet:
 where the time went; query_traces (SQL) for anything else.
 - A value comes out of untraced code: find_gaps, make its edit_config call, run again.
 
-Every call names its project. Without trace_id, the newest trace is meant. Objects are \
+Without trace_id, the newest trace is meant. Objects are \
 Cart#1, calls #162: the same number is the same object, or call, in the whole trace. A command that takes longer than \
 wait_seconds: wait_for_run or stop_run. Secrets are redacted.
 

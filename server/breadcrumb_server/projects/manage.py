@@ -33,6 +33,8 @@ OVERVIEW_LOCK_SECONDS = 0.5
 MAX_LISTED = 60
 MAX_LIST_NOTES = 5
 MAX_CELL_CHARS = 100
+# Patterns that the report of the first run of a project names.
+PATTERNS_NAMED = 5
 # Where Claude Code says which folder it works in; other clients start the server in it.
 ENV_CLIENT_FOLDER = "CLAUDE_PROJECT_DIR"
 # Where a program in the workspace that calls breadcrumb.init() writes its traces, unless it is told otherwise.
@@ -121,7 +123,13 @@ def config_for_run(home: Home, project: str, folder: str | None) -> tuple[Projec
         _refuse_second_project(home, _workspace(folder))
     made = init_project(home, project, folder)
     config = load_config(home, project).config
-    return config, "; ".join([f"new project {project} of {folder}, traces {', '.join(config.include)}", *made.notes])
+    return config, "; ".join([f"new project {project}, traces {_some(config.include)}", *made.notes])
+
+
+def _some(patterns: Sequence[str]) -> str:
+    """Return the first patterns, and how many more there are."""
+    more = len(patterns) - PATTERNS_NAMED
+    return ", ".join(patterns[:PATTERNS_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _refuse_second_project(home: Home, folder: Path) -> None:

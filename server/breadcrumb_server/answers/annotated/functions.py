@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from breadcrumb_server.answers.annotated.layout import FunctionText, Stood
+from breadcrumb_server.answers.annotated.layout import FunctionText
 from breadcrumb_server.answers.annotated.line_notes import LineNote, collect_notes
+from breadcrumb_server.answers.annotated.rows import Stood
 from breadcrumb_server.answers.annotated.source_block import ParsedFile, SourceBlock
 from breadcrumb_server.answers.lines.bindings import Bindings
 from breadcrumb_server.answers.lines.raises import RaisedCalls

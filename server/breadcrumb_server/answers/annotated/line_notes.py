@@ -11,9 +11,10 @@ from breadcrumb_server.answers.annotated.source_block import SourceBlock, Statem
 from breadcrumb_server.answers.annotated.told_by_source import ToldBySource, are_alike
 from breadcrumb_server.answers.common.code_origin import is_for_messages
 from breadcrumb_server.answers.common.parsed_json import is_object, parsed_object, parsed_value
-from breadcrumb_server.answers.common.text import clean, cut
+from breadcrumb_server.answers.common.text import clean, ellipsized
 from breadcrumb_server.answers.lines.changes import Change
 from breadcrumb_server.answers.lines.steps import Steps
+from breadcrumb_server.answers.rendering.calls import short_type
 from breadcrumb_server.answers.rendering.identities import identity_of
 from breadcrumb_server.answers.rendering.layout import cut_value
 from breadcrumb_server.answers.rendering.mentions import Mentions
@@ -41,6 +42,21 @@ class LineNote:
     reads: dict[str, list[object]] = field(default_factory=dict[str, list[object]])  # compared values, parsed, by path
     results: list[CalleeResult] = field(default_factory=list[CalleeResult])
     raised: list[str] = field(default_factory=list[str])
+
+    @classmethod
+    def together(cls, notes: Sequence[LineNote]) -> LineNote:
+        """Return what the lines of one statement did as what one line did."""
+        if len(notes) == 1:
+            return notes[0]
+        one = cls(count=max(each.count for each in notes))
+        for note in notes:
+            for path, changes in note.changes.items():
+                one.changes[path] = [*one.changes.get(path, ()), *changes]
+            for path, values in note.reads.items():
+                one.reads[path] = [*one.reads.get(path, ()), *values]
+            one.results += note.results
+            one.raised += note.raised
+        return one
 
     @property
     def says_something(self) -> bool:
@@ -83,7 +99,7 @@ class LineNote:
             values = _results(result, chars, raises=not self.raised) if name not in _PROTOCOL else []
             if values and not any(_are_same(values, each) for each in changes.values()):
                 parts.append(f"{name}() -> {_series_text(values, chars, mentions)}")
-        parts += [f"!! {cut(clean(_short_type(each)), _RAISED_CHARS)}" for each in dict.fromkeys(self.raised)]
+        parts += [f"!! {ellipsized(clean(short_type(each)), _RAISED_CHARS)}" for each in dict.fromkeys(self.raised)]
         return ", ".join(parts)
 
     def _recorded(self, told: ToldBySource) -> dict[str, list[Change]]:
@@ -139,14 +155,14 @@ def _series_text(values: Sequence[object], chars: int, mentions: Mentions) -> st
     texts: list[str] = []
     chars = min(chars, _ONE_OF_MANY_CHARS) if len(values) > 1 else chars
     for each in values:
-        texts.append(cut_value(each.text if isinstance(each, _Text) else mentions.tree(each), chars))
+        texts.append(cut_value(each.text if isinstance(each, _Text) else mentions.tree(each), chars, ellipsized))
         mentions.shown(texts[-1])
     return " | ".join(texts)
 
 
 def _known_text(values: Sequence[object], chars: int) -> str:
     """Render chosen values without regard to what the reader knows, to recognise them."""
-    return " | ".join(cut_value(_whole(each), chars) for each in values)
+    return " | ".join(cut_value(_whole(each), chars, ellipsized) for each in values)
 
 
 def _whole(value: object) -> ValueTree:
@@ -164,12 +180,6 @@ def _is_same(value: object, other: object) -> bool:
     return str(_whole(value)) == str(_whole(other))
 
 
-def _short_type(raised: str) -> str:
-    """Return an exception as text without the module of its type."""
-    name, colon, message = raised.partition(":")
-    return name.rpartition(".")[2] + colon + message
-
-
 def _results(result: CalleeResult, chars: int, *, raises: bool) -> list[object]:
     """Choose what to show of the results of the calls from a line; nothing if all returned None.
 
@@ -179,7 +189,8 @@ def _results(result: CalleeResult, chars: int, *, raises: bool) -> list[object]:
         raises: Whether to name the exceptions that they raised.
     """
     values: list[object] = [
-        _Text(cut(clean(_short_type(each.exception_type)), chars)) if each.outcome == "raised" and each.exception_type
+        _Text(ellipsized(clean(short_type(each.exception_type)), chars))
+        if each.outcome == "raised" and each.exception_type
         else _YIELDED_NOTHING if each.yielded == 0 and each.outcome == "returned"
         else parsed_value(each.return_value)
         for each in result.ends

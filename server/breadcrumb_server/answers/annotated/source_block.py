@@ -6,13 +6,15 @@ import ast
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from breadcrumb_server.answers.annotated.statement_lines import (
+    COMPOUND,
+    continued_lines,
+    first_line_of,
+    head_end_of,
+    string_lines,
+)
 from breadcrumb_server.answers.common.python_syntax import parse_source
 
-# Statements whose body has lines of its own: only their head is one statement.
-_COMPOUND = (
-    ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.TryStar, ast.Match,
-    ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef,
-)  # fmt: skip
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 # Expressions whose values decide what a statement does.
@@ -42,6 +44,8 @@ class SourceBlock:
         documentation: Numbers of the lines of its docstring, or of several docstrings.
         defaults: The constants that its arguments have if they are not given, by name.
         arguments: The names of its arguments, without ``self`` and ``cls``.
+        continued: Numbers of the lines that can be written behind the line before.
+        in_strings: Numbers of the lines that begin within a string.
     """
 
     first: int
@@ -50,6 +54,8 @@ class SourceBlock:
     documentation: Collection[int] = range(0)
     defaults: Mapping[str, object] = field(default_factory=dict[str, object])
     arguments: frozenset[str] = frozenset()
+    continued: Collection[int] = frozenset()
+    in_strings: Collection[int] = frozenset()
 
     def statement_at(self, line: int) -> Statement | None:
         """Return the statement that a line belongs to."""
@@ -113,11 +119,11 @@ class ParsedFile:
         if self._tree is None:
             return SourceBlock(first_line, _end_by_indentation(self._source, first_line))
         if name.rpartition(".")[2] == "<module>":
-            return _block_of(self._tree, 1, len(self._source))
+            return _block_of(self._tree, self._source, 1, len(self._source))
         owner = _innermost(self._tree, first_line, name.rpartition(".")[2])
         if owner is None:
             return SourceBlock(first_line, _end_by_indentation(self._source, first_line))
-        return _block_of(owner, _first_line(owner), owner.end_lineno or first_line)
+        return _block_of(owner, self._source, first_line_of(owner), owner.end_lineno or first_line)
 
     def find(self, name: str) -> Definition | None:
         """Find a definition by the end of its qualified name."""
@@ -138,7 +144,7 @@ class ParsedFile:
         if self._tree is not None:
             for node, qualified in _definitions(self._tree, ""):
                 last = node.end_lineno or node.lineno
-                yield Definition(_first_line(node), node.lineno, last, qualified, isinstance(node, ast.ClassDef))
+                yield Definition(first_line_of(node), node.lineno, last, qualified, isinstance(node, ast.ClassDef))
 
     def region(self, first: int, last: int, without: Collection[str]) -> SourceBlock:
         """Return lines of the file, with the statements of the functions among them.
@@ -154,7 +160,16 @@ class ParsedFile:
             documentation.update(_documentation(node))
             if not isinstance(node, ast.ClassDef) and qualified not in without:
                 statements |= {each.first: each for each in _statements(node, is_owner=True)}
-        return SourceBlock(first, last, statements, documentation)
+        if self._tree is None:
+            return SourceBlock(first, last)
+        return SourceBlock(
+            first,
+            last,
+            statements,
+            documentation,
+            continued=continued_lines(self._tree, self._source) - {first},
+            in_strings=frozenset(string_lines(self._tree, self._source)),
+        )
 
     def attributes(self, first: int, last: int) -> set[int]:
         """Return the first lines of the assignments in the bodies of classes, and of the module, within some lines."""
@@ -181,25 +196,28 @@ def _definitions(
             yield from _definitions(child, prefix)
 
 
-def _first_line(node: ast.stmt) -> int:
-    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
-    return min([node.lineno, *(each.lineno for each in decorators)])
-
-
 def _innermost(tree: ast.Module, first_line: int, name: str) -> ast.stmt | None:
     """Return the definition that begins at a line; for a lambda or comprehension, the statement around it."""
     around: ast.stmt | None = None
     for node in ast.walk(tree):
-        if isinstance(node, _DEFINITIONS) and node.name == name and first_line in (_first_line(node), node.lineno):
+        if isinstance(node, _DEFINITIONS) and node.name == name and first_line in (first_line_of(node), node.lineno):
             return node
         if isinstance(node, ast.stmt) and node.lineno <= first_line <= (node.end_lineno or 0):
             around = node  # walk goes from the outside to the inside
     return around if name.startswith("<") else None
 
 
-def _block_of(owner: ast.Module | ast.stmt, first: int, last: int) -> SourceBlock:
-    statements = {each.first: each for each in _statements(owner, is_owner=True)}
-    return SourceBlock(first, last, statements, _documentation(owner), _defaults(owner), _arguments(owner))
+def _block_of(owner: ast.Module | ast.stmt, source: Sequence[str], first: int, last: int) -> SourceBlock:
+    return SourceBlock(
+        first,
+        last,
+        statements={each.first: each for each in _statements(owner, is_owner=True)},
+        documentation=_documentation(owner),
+        defaults=_defaults(owner),
+        arguments=_arguments(owner),
+        continued=continued_lines(owner, source),
+        in_strings=frozenset(string_lines(owner, source)),
+    )
 
 
 def _arguments(owner: ast.AST) -> frozenset[str]:
@@ -237,18 +255,18 @@ def _statements(node: ast.AST, *, is_owner: bool = False) -> Iterator[Statement]
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.ExceptHandler | ast.match_case):
             head = child if isinstance(child, ast.ExceptHandler) else child.pattern
-            yield Statement(head.lineno, _head_end(child, head.lineno), runs=isinstance(child, ast.ExceptHandler))
+            yield Statement(head.lineno, head_end_of(child, head.lineno), runs=isinstance(child, ast.ExceptHandler))
             yield from _statements(child)
         elif isinstance(child, ast.stmt):
             if child.lineno in documentation:
                 continue
-            first = _first_line(child)
-            end = _head_end(child, child.lineno) if isinstance(child, _COMPOUND) else child.end_lineno or first
+            first = first_line_of(child)
+            end = head_end_of(child, child.lineno) if isinstance(child, COMPOUND) else child.end_lineno or first
             yield Statement(first, end, _is_reported(child), _compared(child), *_names(child))
             if not isinstance(child, _FUNCTIONS):
                 yield from _statements(child)
     if is_owner and isinstance(node, _DEFINITIONS):
-        yield Statement(_first_line(node), _head_end(node, node.lineno), runs=False)
+        yield Statement(first_line_of(node), head_end_of(node, node.lineno), runs=False)
 
 
 def _names(statement: ast.stmt) -> tuple[frozenset[str], frozenset[str]]:
@@ -262,7 +280,7 @@ def _names(statement: ast.stmt) -> tuple[frozenset[str], frozenset[str]]:
             heads = [*statement.items]
         case ast.Match():
             heads = [statement.subject]
-        case _ if isinstance(statement, _COMPOUND):
+        case _ if isinstance(statement, COMPOUND):
             heads = []
         case _:
             heads = [statement]
@@ -277,16 +295,6 @@ def _is_reported(statement: ast.stmt) -> bool:
         return False
     is_constant = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
     return not is_constant and not (isinstance(statement, ast.AnnAssign) and statement.value is None)
-
-
-def _head_end(node: ast.AST, first: int) -> int:
-    """Return the last line of the head of a statement, before its body."""
-    body: list[ast.stmt] | None = getattr(node, "body", None) or getattr(node, "cases", None)
-    if not body:
-        return first
-    begin = body[0]
-    line = begin.pattern.lineno if isinstance(begin, ast.match_case) else _first_line(begin)
-    return max(first, line - 1) if line > first else first
 
 
 def _compared(statement: ast.stmt) -> tuple[str, ...]:

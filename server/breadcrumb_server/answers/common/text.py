@@ -61,6 +61,11 @@ def cut(text: str, chars: int) -> str:
     return f"{text[:kept]}…(+{len(text) - kept:,} chars)"
 
 
+def ellipsized(text: str, chars: int) -> str:
+    """Cut a text at its end where the number of missing characters says nothing."""
+    return text if len(text) <= chars else text[: max(chars - 1, 0)] + "…"
+
+
 def cut_middle(text: str, chars: int) -> str:
     """Cut a text in its middle, and mark how many characters are missing: a command names its script at its end.
 

@@ -58,6 +58,10 @@ class SourceText:
         self.changed: set[str] = set()  # files that were changed since the run and whose text was not kept
         self.kept: set[str] = set()  # files that were changed, and are shown as they were
 
+    def apart(self) -> SourceText:
+        """Return the same files, to be searched without notes about those that have changed."""
+        return SourceText(self._reader, self._redactor)
+
     def lines(self, file: str | None, numbers: Sequence[int]) -> dict[int, str]:
         """Return the redacted text of lines by number, without the indentation that all share.
 

@@ -158,8 +158,14 @@ def end_text(call: CallRow, chars: int, mentions: Mentions | None = None) -> str
         return "(has not ended)"
     if call.outcome == "cancelled":
         return "-> cancelled"
-    mark = "!!" if call.outcome == "raised" else "->"
-    return f"{mark} {one_line(result_text(call, chars, mentions), chars) or 'None'}"
+    text = one_line(result_text(call, chars, mentions), chars) or "None"
+    return f"!! {short_type(text)}" if call.outcome == "raised" else f"-> {text}"
+
+
+def short_type(raised: str) -> str:
+    """Return an exception as text, which begins with its type, without the module of the type."""
+    name, colon, message = raised.partition(":")
+    return name.rpartition(".")[2] + colon + message
 
 
 def result_text(call: CallRow, chars: int, mentions: Mentions | None = None) -> str:

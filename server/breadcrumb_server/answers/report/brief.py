@@ -38,7 +38,7 @@ _DETAIL = re.compile(r" \(|; |\. ")
 # What handles an exception that a test expects: assertRaises, pytest.raises.
 _EXPECTED_BY_TEST = re.compile(r"unittest\.case:_AssertRaises|_pytest\.(raises|python_api):")
 # Of source: a line at which the call stood in the end, or one that few passing tests executed.
-_MARKED_LINE = re.compile(r"\s*\d+ (x\d+)?(\*>?|>) ")
+_MARKED_LINE = re.compile(r"\s*\d+(x\d+)?(\*>?|>)\s")
 # The parts of their wanted size that the sections get, tried in turn until all fit.
 _SCALES = (1.0, 0.8, 0.6, 0.45, 0.3, 0.2, 0.1)
 
@@ -90,7 +90,7 @@ class _Part:
 def _around_marks(lines: Sequence[str], room: int) -> str:
     """Write the heading of a source, the line at which the call stood, the suspect lines, and those around them."""
     marked = [number for number, line in enumerate(lines) if _MARKED_LINE.match(line)]
-    stood = [number for number in marked if ">" in lines[number].split(maxsplit=2)[1]]
+    stood = [number for number in marked if ">" in lines[number].split(maxsplit=1)[0]]
     center = stood[-1] if stood else marked[0]
     near = sorted(range(len(lines)), key=lambda number: (abs(number - center), number))
     room -= 2 * len(_left_out(len(lines)))
@@ -317,7 +317,9 @@ def _also(report: RunReport) -> Iterator[_Part]:
 
 def _proposal(report: RunReport, missing: Sequence[str]) -> str:
     """Propose one call: the source of functions that there was no room for, or else what the report proposes first."""
-    headings = [found.groups() for each in missing if (found := _HEADING.match(each))][:MAX_PROPOSED]
+    headings = [found.groups() for each in missing if (found := _HEADING.match(each))]
+    # A constructor, and what else Python calls by itself, only prepares the fault or meets it.
+    headings = sorted(headings, key=lambda each: each[1].rpartition(".")[2].startswith("__"))[:MAX_PROPOSED]
     # A method's name is seldom ambiguous, that of a function often.
     names = [name if "." in name else f"{file}:{name}" for file, name in headings]
     if names:

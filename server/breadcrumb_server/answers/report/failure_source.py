@@ -14,7 +14,8 @@ from typing import TypeVar
 
 from breadcrumb.redaction.redactor import Redactor
 from breadcrumb_server.answers.annotated.functions import AnnotatedFunctions
-from breadcrumb_server.answers.annotated.layout import FunctionText, Stood
+from breadcrumb_server.answers.annotated.layout import FunctionText
+from breadcrumb_server.answers.annotated.rows import Stood
 from breadcrumb_server.answers.common.code_origin import Places, is_generated
 from breadcrumb_server.answers.common.parts import Parts
 from breadcrumb_server.answers.common.text import one_line

@@ -43,9 +43,9 @@ class Limits:
 
     functions: int = 8
     """Functions of one question."""
-    chars: int = 5_000
+    chars: int = 4_200
     """Characters of the text, where one function is asked for: what is cut is read again from the file."""
-    further_chars: int = 1_200
+    further_chars: int = 1_000
     """Characters more for each further function."""
     unrecorded: int = 12
     """Functions of classes and files whose lines are recorded by the next run."""
@@ -73,9 +73,10 @@ LIMITS = Limits()
 class Shown(Answer):
     """The source of functions with what each line did at one call of each.
 
-    Of a line: its number, x3 if it ran three times, - if it did not run (the first of a block), its source, and after
-    the # what it changed, the values that a condition compared, the results of the calls it made, and after !! the
-    exception that it received.
+    Of a statement, which stands on one line where it can, with the number of its first line: x3 if it ran three times,
+    * if few passing tests executed it, - if it did not run (the first of a block), its source, indented by one blank
+    for each level, and after the # what it changed, the values that a condition compared, the results of the calls it
+    made, and after !! the exception that it received. Comments for linters and type checkers are left out.
     """
 
     always_shown = frozenset({"trace_id", "text"})
@@ -125,7 +126,8 @@ def show(
         con: The database of the project.
         project: Name of the project.
         what: Names of functions, as in get_calls, or of classes; places such as shop/pricing.py:31; lines of a file,
-            as shop/pricing.py:31-60; files; any other name, for the lines that mention it.
+            as shop/pricing.py:31-60; files; words with ``|`` between them, or any other name, for the lines that
+            mention one of them.
         where: Conditions for the calls to choose from, as in get_calls.
         call_id: The call to show, of the function that it belongs to.
         trace_id: Id of the trace, or an unambiguous part of it; None for the newest.

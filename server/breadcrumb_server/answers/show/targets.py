@@ -12,8 +12,9 @@ from pathlib import Path, PurePath
 from breadcrumb_server.answers.annotated.functions import AnnotatedFunctions
 from breadcrumb_server.answers.annotated.source_block import Definition
 from breadcrumb_server.answers.common.code_origin import Places, is_generated
-from breadcrumb_server.answers.common.text import counted, one_line
+from breadcrumb_server.answers.common.text import one_line
 from breadcrumb_server.answers.show.regions import Region
+from breadcrumb_server.answers.show.words import WordSearch
 from breadcrumb_storage.queries.functions import FunctionName, matching_functions, similar_names, traced_code
 from breadcrumb_storage.queries.gaps import list_gaps
 from breadcrumb_storage.queries.trace_reader import TraceReader
@@ -21,16 +22,12 @@ from breadcrumb_storage.queries.trace_reader import TraceReader
 _FILE_AND_NAME = re.compile(r"(?P<file>.+\.\w+):(?P<name>[^\W\d][\w.<>]*)")
 _PLACE = re.compile(r"(?P<file>.+\.\w+):(?P<line>\d{1,9})(?:-(?P<last>\d{1,9}))?")
 _FILE = re.compile(r".+\.pyw?")
-_WORD = re.compile(r"[^\W\d]\w*")
 # Names that are proposed instead of an unknown one, and other functions that an ambiguous name has.
 MAX_NAMED = 5
 # Files of the program that are searched for a function that never ran.
 _MAX_FILES = 400
 # Lines shown before and after one that is in no function.
 _BEFORE, _AFTER = 6, 14
-# Lines that mention a name that is no function, and their characters.
-_MAX_MENTIONS = 12
-_MENTION_CHARS = 150
 
 
 def _is_called(pattern: str, function: FunctionName) -> bool:
@@ -78,12 +75,14 @@ class TargetFinder:
         self._reader = reader
         self._functions = functions
         self._places = places
+        self._words = WordSearch(reader, functions, places)
 
     def find(self, what: str) -> Target | Region | str:
         """Find the function that ``what`` means, or the lines of a class, a file or a range.
 
         Args:
-            what: A name as in get_calls, file:line, file:line-line, file:name, a file, or the name of a class.
+            what: A name as in get_calls, file:line, file:line-line, file:name, a file, the name of a class, or words
+                with ``|`` between them.
 
         Returns:
             The function or the lines; if there is none, the lines that mention the name, or a sentence that says so,
@@ -97,6 +96,8 @@ class TargetFinder:
                 or f"{what}: no file of the program has this line."
             )
         pattern = what.strip().removesuffix("()")
+        if "|" in pattern:
+            return self._words.mentions(pattern) or one_line(f"{what!r}: no line mentions one of these.", 300)
         if _FILE.fullmatch(pattern):
             return self._at_line(pattern, 1, sys.maxsize) or self._unknown(what)
         in_file = _FILE_AND_NAME.fullmatch(pattern)
@@ -116,7 +117,12 @@ class TargetFinder:
             return region
         if found:
             return self._traced(pattern, found)
-        return self._untraced(pattern) or self._never_called(pattern) or self._mentioned(pattern) or self._unknown(what)
+        return (
+            self._untraced(pattern)
+            or self._never_called(pattern)
+            or self._words.mentions(pattern)
+            or self._unknown(what)
+        )
 
     def _traced(self, pattern: str, found: Sequence[FunctionName]) -> Target | Region:
         plain = pattern.replace(":", ".")
@@ -233,28 +239,6 @@ class TargetFinder:
         module, file, definition = found
         note = "it was not called in this run"
         return Target(module, definition.name, file, definition.first, traced=False, note=note)
-
-    def _mentioned(self, pattern: str) -> str | None:
-        """Show the lines that mention a name that is no function, those that assign it first."""
-        word = pattern.rpartition(".")[2]
-        if not _WORD.fullmatch(word):
-            return None
-        mention = re.compile(rf"\b{word}\b")
-        assigned = re.compile(rf"\b{word}\b[^=(]*=[^=]")
-        found = [
-            (assigned.search(text) is None, file, number)
-            for _, file in self._own_code()
-            for number, text in enumerate(self._functions.source.whole(file), start=1)
-            if word in text and mention.search(text)
-        ]
-        if not found:
-            return None
-        shown = sorted(found)[:_MAX_MENTIONS]
-        lines = [f"{pattern}: no function; {counted(len(found), 'line')} mention it, first those that assign it:"]
-        for _, file, number in shown:
-            text = self._functions.source.block(file, number, number)[number]
-            lines.append(one_line(f"  {self._places.path(file)}:{number}  {text}", _MENTION_CHARS))
-        return "\n".join(lines)
 
     def _unknown(self, what: str) -> str:
         similar = similar_names(self._reader, what.replace(":", ".").rpartition(".")[2] or what, MAX_NAMED)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from breadcrumb_server.answers.common.code_origin import Places
-from breadcrumb_server.answers.common.text import clean, counted, one_line
+from breadcrumb_server.answers.common.text import clean, counted, ellipsized, one_line
 from breadcrumb_server.answers.suspects.ranking import Spectrum, Suspect, spectrum
 from breadcrumb_server.workspace.changed_lines import changed_lines
 
@@ -93,7 +93,8 @@ def _write(found: Spectrum, places: Places, source: LineSource, changed: Mapping
     digits = max((len(str(each.passed)) for each in shown[: LIMITS.rows_with_source]), default=1)
     for each, head in zip(shown, with_source, strict=False):
         text = source.lines(each.function.file, each.lines[:1]).get(each.lines[0], "")
-        row = f"  {each.passed:>{digits}}  {head:<{width}}  {_shortened(text)}".rstrip()
+        text = ellipsized(" ".join(clean(text).split()), LIMITS.source_chars)
+        row = f"  {each.passed:>{digits}}  {head:<{width}}  {text}".rstrip()
         left -= len(row)
         yield row
     others = zip(shown[len(with_source) :], heads[len(with_source) :], strict=True)
@@ -115,12 +116,6 @@ def _heading(found: Spectrum) -> str:
     which = "this test" if found.failed == 1 else f"these {found.failed} tests"
     file = "its file" if found.failed == 1 else "their files"
     return f"lines {which} ran and few of the {counted(found.passed, 'passing test')} of {file} did"
-
-
-def _shortened(text: str) -> str:
-    """Return a source line without its indentation, cut where the number of missing characters says nothing."""
-    text = " ".join(clean(text).split())
-    return text if len(text) <= LIMITS.source_chars else text[: LIMITS.source_chars - 1] + "…"
 
 
 def _place(suspect: Suspect, places: Places, changed: Mapping[str, set[int]]) -> str:

@@ -20,7 +20,7 @@ async def show(
     project: Project,
     what: Annotated[
         list[str] | str,
-        Field(description='"Cart.total", "Cart", "shop/cart.py:31-60", "shop/cart.py", any name'),
+        Field(description='"Cart.total", "Cart", "shop/cart.py:31-60", "shop/cart.py", words: "retries|max_tries"'),
     ],
     where: Annotated[
         dict[str, Any] | None,
@@ -30,10 +30,10 @@ async def show(
     trace_id: OptionalTraceId = None,
     chars: int | None = None,
 ) -> Shown:
-    """Read code, run or not, instead of cat, sed or grep: functions, classes, lines, a file's outline, mentions of a
-    name. With each line: values changed, compared, got from calls; x3 ran three times, * rare, - did not run. Shows the
-    call that raised, or the last of the failed statement; others with call_id or where. Lines not recorded come with
-    the next run.
+    """Read code, run or not, instead of cat, sed or grep: functions, classes, lines, a file's outline, mentions of
+    words. A statement is one line; with it: values changed, compared, got from calls; x3 ran three times, * rare,
+    - did not run. Shows the call that raised, or the last of the failed statement; others with call_id or where.
+    Lines not recorded come with the next run.
     """
     service = service_of(ctx)
     redact = (await service.config(project)).redact
