@@ -201,7 +201,9 @@ def test_a_note_does_not_repeat_what_its_line_tells(program: Program) -> None:
     assert [note for note in notes if note] == ["other=Shop(rate=0.2)", "error='x'"]
 
 
-def test_long_docstrings_comments_and_blocks_that_did_not_run_are_folded_and_a_range_is_not(program: Program) -> None:
+def test_long_docstrings_comments_and_blocks_that_did_not_run_are_folded_and_of_a_range_docstrings_alone(
+    program: Program,
+) -> None:
     skipped = "".join(f"        print({number})\n" for number in range(9))
     program.file.write_text(
         '\n\n\ndef discounted(amount, rate=None):\n    """Say.\n\n    a\n    b\n    c\n    """\n    # one\n    # two\n'
@@ -210,10 +212,11 @@ def test_long_docstrings_comments_and_blocks_that_did_not_run_are_folded_and_a_r
     call = program.trace.call(program.function, args={"amount": 0, "rate": None}, returns=0)
     program.trace.lines(call, (14, {}), (24, {}), (29, {"text": "x"}), (None, {}))
     text = program.show("discounted")
-    assert '"""Say.  … (4 lines)' in text and "# one  … (2 lines)" in text and "print(2)  … (6 more not run)" in text
+    assert '"""Say.  … (4 lines)' in text and "# one  … (2 lines)" in text and "print(1)  … (7 more not run)" in text
     assert "# here" in text
     everything = program.show("shop/pricing.py:4-29")
-    assert "three" in everything and "print(8)" in everything and "…" not in everything
+    assert "three" in everything and "print(8)" in everything and '"""Say.  … (4 lines)' in everything
+    assert '5 """Say.\n7 a\n' in program.show("shop/pricing.py:5-9") and "…" not in program.show("shop/pricing.py:5-9")
 
 
 def test_the_call_that_raised_the_exception_is_shown_not_the_last_one(program: Program) -> None:
@@ -462,9 +465,9 @@ def test_words_are_looked_for_in_the_whole_workspace_code_before_tests_and_what_
     text = program.show("LIMIT").split("\n")
     assert text[0] == "LIMIT: no function; 65 lines mention it, in 3 files:"
     assert [line for line in text[1:] if not line.startswith(" ")] == [
-        "shop/pricing.py", "tool.py (… 41 more)", "tests/test_pricing.py",
+        "shop/pricing.py", "tool.py (… 45 more)", "tests/test_pricing.py",
     ]  # fmt: skip
-    assert " 2 report: return LIMIT" in text and len(text) == 1 + 3 + 24
+    assert " 2 report: return LIMIT" in text and len(text) == 1 + 3 + 20
 
 
 def test_words_that_stand_nowhere_are_said_so_and_files_that_changed_are_told(program: Program) -> None:
@@ -600,3 +603,17 @@ def test_a_call_cannot_be_chosen_for_a_class(program: Program) -> None:
     call = program.total(10)
     with pytest.raises(BreadcrumbError, match="Shop is no function"):
         program.show("Shop", call_id=call)
+
+
+def test_the_heading_of_a_call_has_the_calls_that_led_to_it(program: Program) -> None:
+    outer, middle = (program.trace.function(name, "shop.orders", 1) for name in ("checkout", "Order.price"))
+    first = program.trace.call(outer)
+    second = program.trace.call(middle, first, call_line=40)
+    program.small(5, parent=second, call_line=7)
+    assert program.show("discounted").split("\n")[0].partition(": ")[0].endswith("from Order.price:7 from checkout:40")
+
+
+def test_beside_other_functions_the_other_calls_are_counted_and_one_of_each_path_is_named(program: Program) -> None:
+    calls = [program.small(1), program.big(200), program.small(2)]
+    headings = program.show("discounted", "never_called").split("\n")[:1]
+    assert [line.rpartition("  ")[2] for line in headings] == [f"(3 calls on 2 paths, this on a; #{calls[1]} b)"]

@@ -65,6 +65,7 @@ class FunctionText:
         mentions: The objects that the heading shows.
         heads: What is said at the lines that begin a function, by number. They are always shown.
         minor: Numbers of lines that are left out first.
+        fold: Whether long comments and blocks that did not run are folded, as long docstrings are.
     """
 
     def __init__(
@@ -79,11 +80,13 @@ class FunctionText:
         mentions: Mentions | None = None,
         heads: Mapping[int, str] | None = None,
         minor: Collection[int] = (),
+        *,
+        fold: bool = True,
     ) -> None:
         self._mentions = mentions or Mentions()
         self._heading = heading
         self._known = known
-        rows = rows_of(block, source, notes, rare, stood, heads, minor)
+        rows = rows_of(block, source, notes, rare, stood, heads, minor, fold=fold)
         executed = [each for each in rows if each.note is not None]
         # That says nothing of any of them.
         if heads is None and len(executed) > 1 and all("*" in each.mark for each in executed):

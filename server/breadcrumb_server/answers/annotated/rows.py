@@ -28,10 +28,10 @@ class Rank(IntEnum):
 
 # The rank of a line up to a distance from the one at which a call stood.
 _RANK_BY_DISTANCE = ((Rank.RAN, 2), (Rank.FIRST_NOT_RUN, 4), (Rank.AROUND, 7), (Rank.NOT_RUN, 12))
-# Lines of a docstring, of a comment, and of a block that did not run, up to which they are shown whole. Of longer ones
-# the first lines are: they say what it is. A range of lines of the file is never folded.
-_WHOLE_DOCSTRING, _WHOLE_COMMENT, _WHOLE_NOT_RUN = 3, 2, 5
-_FIRST_OF_NOT_RUN = 3
+# Rows of a docstring, of a comment, and of a block that did not run, up to which they are shown whole. Of longer ones
+# the first rows are: they say what it is.
+_WHOLE_DOCSTRING, _WHOLE_COMMENT, _WHOLE_NOT_RUN = 3, 2, 4
+_FIRST_OF_NOT_RUN = 2
 # Characters up to which the lines of a statement are written as one.
 _STATEMENT_CHARS = 150
 
@@ -72,6 +72,8 @@ def rows_of(
     stood: Stood | None,
     heads: Mapping[int, str] | None,
     minor: Collection[int],
+    *,
+    fold: bool,
 ) -> list[Row]:
     """Make the rows of the text of a function, or of lines of a file.
 
@@ -81,9 +83,10 @@ def rows_of(
         notes: What the executed lines did, by number; None if no lines were recorded.
         rare: Numbers of the lines that few calls of the function ran.
         stood: Where the call stood in the end. Without notes, the lines around it are worth most.
-        heads: What is said at the lines that begin a function, by number, where they are lines of a file; nothing of
-            these is folded.
+        heads: What is said at the lines that begin a function, by number, where they are lines of a file.
         minor: Numbers of lines that are left out first.
+        fold: Whether long comments and blocks that did not run are folded. A long docstring is, unless the lines
+            begin within it.
     """
     rows = _rank_lines(block, _in_steps(source, block), notes, rare)
     if stood is not None:
@@ -94,7 +97,7 @@ def rows_of(
             for each in rows
         ]
     rows = _joined([replace(each, rank=Rank.NOT_RUN) if each.number in minor else each for each in rows], block)
-    return rows if heads is not None else _folded(rows, block, stood)
+    return _folded(rows, block, stood, fold=fold)
 
 
 def _rank_lines(
@@ -195,14 +198,16 @@ def _together(first: Row, second: Row) -> Row:
     )
 
 
-def _folded(lines: Sequence[Row], block: SourceBlock, stood: Stood | None) -> list[Row]:
+def _folded(lines: Sequence[Row], block: SourceBlock, stood: Stood | None, *, fold: bool) -> list[Row]:
     """Fold long docstrings, comments and blocks that did not run to their first lines, and what follows a failure."""
     failed_at = stood.line if stood is not None and any(each.note for each in lines) else None
 
     def kind(line: Row) -> str:
         if line.number in block.documentation:
-            return "docstring"
-        if line.source.lstrip().startswith("#") and block.statement_at(line.number) is None:
+            return "docstring" if block.first not in block.documentation else ""
+        if not fold:
+            return ""
+        if line.source.lstrip().startswith("#") and line.number not in block.in_strings:
             return "comment"
         return "not run" if line.missed else ""
 
@@ -215,7 +220,7 @@ def _folded(lines: Sequence[Row], block: SourceBlock, stood: Stood | None) -> li
         elif name == "not run" and shown > _WHOLE_NOT_RUN:
             shown = _FIRST_OF_NOT_RUN
         out += [each if position < shown else replace(each, rank=Rank.FOLDED) for position, each in enumerate(found)]
-    if failed_at is not None and not any(each.note for each in lines if each.number > failed_at):
+    if fold and failed_at is not None and not any(each.note for each in lines if each.number > failed_at):
         out = [replace(each, rank=Rank.FOLDED) if each.number > failed_at and each.missed else each for each in out]
     return out
 

@@ -24,6 +24,10 @@ _HIDDEN = re.compile(
 )
 
 
+# What a mark of a cut counts.
+_COUNT_OF_CUT = re.compile(r"…\(\+[\d,]+ (?:chars|fields)\)")
+
+
 def visible(text: str) -> str:
     """Replace characters that hide something by their escapes, such as a backslash, ``u`` and ``202e``."""
     if _HIDDEN.search(text) is None:
@@ -64,6 +68,11 @@ def cut(text: str, chars: int) -> str:
 def ellipsized(text: str, chars: int) -> str:
     """Cut a text at its end where the number of missing characters says nothing."""
     return text if len(text) <= chars else text[: max(chars - 1, 0)] + "…"
+
+
+def without_counts(text: str) -> str:
+    """Shorten the marks of cuts in a text where the numbers of missing characters and fields say nothing."""
+    return _COUNT_OF_CUT.sub("…", text)
 
 
 def cut_middle(text: str, chars: int) -> str:

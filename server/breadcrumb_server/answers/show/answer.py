@@ -19,7 +19,7 @@ from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, first_that
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.model import Answer
 from breadcrumb_server.answers.common.parsed_json import parsed_object
-from breadcrumb_server.answers.common.text import counted, one_line
+from breadcrumb_server.answers.common.text import counted, one_line, without_counts
 from breadcrumb_server.answers.conditions.where import parse_where
 from breadcrumb_server.answers.lines.source import SourceText
 from breadcrumb_server.answers.rendering.calls import end_text
@@ -55,6 +55,10 @@ class Limits:
     """Characters of the arguments and of the result in a heading."""
     heading_part: int = 6
     """The part of the room of a function that its arguments may take in the heading, and its result."""
+    callers: int = 3
+    """Calls that led to the shown one."""
+    callers_chars: int = 90
+    """Characters of their names, beyond the first."""
     calls_part: int = 10
     """The part of the room that the list of other calls may take."""
     others: int = 2
@@ -93,7 +97,7 @@ class _Loaded:
     block: SourceBlock | None
     notes: Mapping[int, LineNote] | None
     call: CallRow | None
-    caller: CallRow | None
+    callers: Sequence[CallRow]  # the nearest first
     choice: Choice | None
     other_calls: Mapping[int, CallRow]
     suspect: Set[int] | None  # None: there are no tests to compare
@@ -224,7 +228,7 @@ def _load(
     suspect: Mapping[str, Set[int]] | None,
 ) -> _Loaded:
     block = functions.block(target.file, target.line, target.name)
-    nothing = _Loaded(target, block, None, None, None, None, {}, None)
+    nothing = _Loaded(target, block, None, None, (), None, {}, None)
     of_file = (suspect or {}).get(target.file or "", frozenset[int]())
     if not target.traced:
         return nothing
@@ -244,19 +248,28 @@ def _load(
     listed = [each.call_id for each in choice.others(LIMITS.others)]
     found = calls_by_id(reader, [choice.call.call_id, *listed])
     call = found[choice.call.call_id]
-    parent = call.parent_call_id
-    caller = calls_by_id(reader, [parent]).get(parent) if parent is not None else None
     notes = functions.notes(call, block) if choice.call.lines is not None else None
     return _Loaded(
         target,
         block,
         notes,
         call,
-        caller,
+        _callers(reader, call),
         choice,
         {each: found[each] for each in listed},
         None if suspect is None else of_file,
     )
+
+
+def _callers(reader: TraceReader, call: CallRow) -> list[CallRow]:
+    """Return the calls that led to a call, the nearest first."""
+    found: list[CallRow] = []
+    while (parent := (found[-1] if found else call).parent_call_id) is not None and len(found) < LIMITS.callers:
+        caller = calls_by_id(reader, [parent]).get(parent)
+        if caller is None or (found and caller.is_body):
+            break
+        found.append(caller)
+    return found
 
 
 def _write(loaded: _Loaded, functions: AnnotatedFunctions, places: Places, chars: int, style: Style) -> str:
@@ -265,9 +278,13 @@ def _write(loaded: _Loaded, functions: AnnotatedFunctions, places: Places, chars
     mentions = Mentions()
     if call is not None:
         room = min(chars // LIMITS.heading_part, LIMITS.heading_chars // (1 if style is Style.ALONE else 2))
-        heading += " " + _call_text(call, loaded.caller, room, mentions, loaded.defaults)
-    others = LIMITS.others if style is Style.ALONE and loaded.lines > LIMITS.short_lines else 1
-    below = _calls_text(loaded, chars // LIMITS.calls_part, mentions, others)
+        heading += " " + _call_text(call, loaded.callers, room, mentions, loaded.defaults)
+    below = ""
+    if style is Style.ALONE:
+        others = LIMITS.others if loaded.lines > LIMITS.short_lines else 1
+        below = _calls_text(loaded, chars // LIMITS.calls_part, mentions, others)
+    elif loaded.choice is not None:
+        heading += _calls_in_short(loaded.choice)
     if target.note:
         heading += f"  ({target.note})"
     if loaded.block is None:
@@ -281,14 +298,33 @@ def _write(loaded: _Loaded, functions: AnnotatedFunctions, places: Places, chars
 
 
 def _call_text(
-    call: CallRow, caller: CallRow | None, chars: int, mentions: Mentions, defaults: Mapping[str, object]
+    call: CallRow, callers: Sequence[CallRow], chars: int, mentions: Mentions, defaults: Mapping[str, object]
 ) -> str:
-    by = ""
-    if caller is not None:
-        by = f" from {one_line(caller.name, 80)}" + (f":{call.call_line}" if call.call_line else "")
     given = without_equal(call.args, defaults)
     args = "" if call.is_body else f": {arguments_text(given, chars, mentions)}".rstrip(": ")
-    return f"#{call.call_id}{by}{args} {end_text(call, chars, mentions)}"
+    return without_counts(f"#{call.call_id}{_callers_text(call, callers)}{args} {end_text(call, chars, mentions)}")
+
+
+def _callers_text(call: CallRow, callers: Sequence[CallRow]) -> str:
+    """Write the calls that led to a call, the nearest first, each with the line at which it stood."""
+    text, inner = "", call
+    for caller in callers:
+        added = f" from {one_line(caller.name, 80)}" + (f":{inner.call_line}" if inner.call_line else "")
+        if text and len(text) + len(added) > LIMITS.callers_chars:
+            break
+        text, inner = text + added, caller
+    return text
+
+
+def _calls_in_short(choice: Choice) -> str:
+    """Say how many calls a function has, and name one of each other path."""
+    if len(choice.calls) < 2:
+        return ""
+    others = [
+        f"#{each.call_id} {choice.letter(each)}" for each in choice.others(min(len(choice.letters) - 1, LIMITS.others))
+    ]
+    paths = f" on {len(choice.letters)} paths, this on {choice.letter(choice.call)}; {', '.join(others)}"
+    return f"  ({counted(len(choice.calls), 'call')}{paths if choice.letters else ''})"
 
 
 def _calls_text(loaded: _Loaded, chars: int, mentions: Mentions, others: int) -> str:

@@ -153,7 +153,8 @@ class Regions:
         rare = self._suspect.get(region.file, frozenset[int]())
         block = self._functions.parsed(region.file).region(region.first, region.last, without=unrecorded)
         source = self._functions.source.block(region.file, region.first, region.last, block.documentation)
-        return FunctionText(block, source, notes or None, self._heading(region, remark), {}, rare, heads=heads)
+        heading = self._heading(region, remark)
+        return FunctionText(block, source, notes or None, heading, {}, rare, heads=heads, fold=not region.is_range)
 
     def _chosen(self, region: Region, function: FunctionName) -> CallRow | None:
         """Return the call of a function that most likely matters; None if its lines were not recorded."""

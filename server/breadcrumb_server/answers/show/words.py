@@ -17,11 +17,13 @@ from breadcrumb_server.workspace.discover import TEST_FOLDERS, workspace_code
 from breadcrumb_storage.queries.functions import traced_code
 from breadcrumb_storage.queries.trace_reader import TraceReader
 
-# Files that are searched, and lines that are shown with their characters.
+# Files that are searched; files and lines that are shown, with their characters.
 _MAX_FILES = 3_000
-_MAX_LINES = 24
+_FILES_SHOWN = 8
+_MAX_LINES = 20
 _LINE_CHARS = 100
 # What a pattern for grep has beside its words.
+_IMPORT = re.compile(r"\s*(?:from\s+\S+\s+)?import\s")
 _ESCAPED = re.compile(r"\\[bB<>]|\\(?=\W)|\^|\$")
 
 
@@ -33,13 +35,20 @@ class _Mentions:
     is_traced: bool
     lines: Sequence[int]
     assigning: frozenset[int]  # those that assign one of the words, or define it
+    importing: frozenset[int]
+
+    @property
+    def telling(self) -> list[int]:
+        """Return the lines in the order of what they tell: where a word gets its value, where it is used, imports."""
+        return sorted(self.lines, key=lambda each: (each in self.importing, each not in self.assigning, each))
 
     @property
     def order(self) -> tuple[bool, bool, int, int, str]:
         """Sort code before tests, what ran before what did not, and where a word gets its value before the rest."""
         path = PurePath(self.file)
         is_test = path.name.startswith("test_") or not TEST_FOLDERS.isdisjoint(path.parts)
-        return is_test, not self.is_traced, -len(self.assigning), -len(self.lines), self.file
+        used = len(self.lines) - len(self.importing)
+        return is_test or not used, not self.is_traced, -len(self.assigning), -used, self.file
 
 
 class WordSearch:
@@ -87,7 +96,8 @@ class WordSearch:
             found = [number for number, text in enumerate(lines, start=1) if mention.search(text)]
             if found:
                 assigning = frozenset(each for each in found if names and assigned.search(lines[each - 1]))
-                yield _Mentions(file, is_traced, found, assigning)
+                importing = frozenset(each for each in found if _IMPORT.match(lines[each - 1]))
+                yield _Mentions(file, is_traced, found, assigning, importing)
 
     def _files(self) -> Iterator[tuple[str, bool]]:
         """Yield the path of each file of the program that was traced, then of the others of the workspace."""
@@ -104,7 +114,7 @@ class WordSearch:
         where = counted(len(found), "file") if len(found) > 1 else "one file"
         said = "line mentions" if total == 1 else "lines mention"
         out = [one_line(f"{what}: no function; {total:,} {said} it, in {where}{left_out}:", 300)]
-        shown = found[:_MAX_LINES]
+        shown = found[:_FILES_SHOWN]
         for each, most in zip(shown, shares([len(each.lines) for each in shown], _MAX_LINES), strict=True):
             out += self._lines(each, max(most, 1), source)
         if len(found) > len(shown):
@@ -112,7 +122,7 @@ class WordSearch:
         return "\n".join(out)
 
     def _lines(self, mentions: _Mentions, most: int, source: SourceText) -> Iterator[str]:
-        chosen = sorted(sorted(mentions.lines, key=lambda each: (each not in mentions.assigning, each))[:most])
+        chosen = sorted(mentions.telling[:most])
         left = len(mentions.lines) - len(chosen)
         yield self._places.path(mentions.file) + (f" (… {left:,} more)" if left else "")
         parsed = self._functions.parsed(mentions.file)
