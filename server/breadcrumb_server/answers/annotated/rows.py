@@ -149,12 +149,12 @@ def _in_steps(source: Mapping[int, str], block: SourceBlock) -> dict[int, str]:
     found = (
         chars
         for number, chars in indented.items()
-        if chars and not (number in block.continued or number in block.in_strings)
+        if chars and not (number in block.written.continued or number in block.written.in_strings)
     )
     step = min(found, default=1)
     return {
         number: text
-        if number not in indented or (number in block.in_strings and number not in block.documentation)
+        if number not in indented or (number in block.written.in_strings and number not in block.documentation)
         else " " * -(-indented[number] // step) + text.lstrip()
         for number, text in source.items()
     }
@@ -164,7 +164,7 @@ def _joined(lines: Sequence[Row], block: SourceBlock) -> list[Row]:
     """Write the lines of each statement as one, as far as what they did can be told of them together."""
     out: list[Row] = []
     for line in lines:
-        if out and line.number in block.continued and _may_follow(line, out[-1]):
+        if out and line.number in block.written.continued and _may_follow(line, out[-1]):
             out[-1] = _together(out[-1], line)
         else:
             out.append(line)
@@ -207,7 +207,7 @@ def _folded(lines: Sequence[Row], block: SourceBlock, stood: Stood | None, *, fo
             return "docstring" if block.first not in block.documentation else ""
         if not fold:
             return ""
-        if line.source.lstrip().startswith("#") and line.number not in block.in_strings:
+        if line.source.lstrip().startswith("#") and line.number not in block.written.in_strings:
             return "comment"
         return "not run" if line.missed else ""
 

@@ -5,14 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
-from breadcrumb_server.answers.annotated.statement_lines import (
-    COMPOUND,
-    continued_lines,
-    first_line_of,
-    head_end_of,
-    string_lines,
-)
+from breadcrumb_server.answers.annotated.statement_lines import COMPOUND, StatementLines, first_line_of, head_end_of
 from breadcrumb_server.answers.common.python_syntax import parse_source
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -44,8 +39,7 @@ class SourceBlock:
         documentation: Numbers of the lines of its docstring, or of several docstrings.
         defaults: The constants that its arguments have if they are not given, by name.
         arguments: The names of its arguments, without ``self`` and ``cls``.
-        continued: Numbers of the lines that can be written behind the line before.
-        in_strings: Numbers of the lines that begin within a string.
+        written: How the lines of its file make up statements.
     """
 
     first: int
@@ -54,8 +48,7 @@ class SourceBlock:
     documentation: Collection[int] = range(0)
     defaults: Mapping[str, object] = field(default_factory=dict[str, object])
     arguments: frozenset[str] = frozenset()
-    continued: Collection[int] = frozenset()
-    in_strings: Collection[int] = frozenset()
+    written: StatementLines = field(default_factory=StatementLines)
 
     def statement_at(self, line: int) -> Statement | None:
         """Return the statement that a line belongs to."""
@@ -104,6 +97,10 @@ class ParsedFile:
         self._source = source
         self._tree = parse_source(source)  # of what cannot be parsed, the lines are shown without marks
 
+    @cached_property
+    def _written(self) -> StatementLines:
+        return StatementLines.of(self._tree, self._source) if self._tree is not None else StatementLines()
+
     def block(self, first_line: int, name: str) -> SourceBlock | None:
         """Return the lines of a function.
 
@@ -119,11 +116,11 @@ class ParsedFile:
         if self._tree is None:
             return SourceBlock(first_line, _end_by_indentation(self._source, first_line))
         if name.rpartition(".")[2] == "<module>":
-            return _block_of(self._tree, self._source, 1, len(self._source))
+            return _block_of(self._tree, 1, len(self._source), self._written)
         owner = _innermost(self._tree, first_line, name.rpartition(".")[2])
         if owner is None:
             return SourceBlock(first_line, _end_by_indentation(self._source, first_line))
-        return _block_of(owner, self._source, first_line_of(owner), owner.end_lineno or first_line)
+        return _block_of(owner, first_line_of(owner), owner.end_lineno or first_line, self._written)
 
     def find(self, name: str) -> Definition | None:
         """Find a definition by the end of its qualified name."""
@@ -160,16 +157,7 @@ class ParsedFile:
             documentation.update(_documentation(node))
             if not isinstance(node, ast.ClassDef) and qualified not in without:
                 statements |= {each.first: each for each in _statements(node, is_owner=True)}
-        if self._tree is None:
-            return SourceBlock(first, last)
-        return SourceBlock(
-            first,
-            last,
-            statements,
-            documentation,
-            continued=continued_lines(self._tree, self._source) - {first},
-            in_strings=frozenset(string_lines(self._tree, self._source)),
-        )
+        return SourceBlock(first, last, statements, documentation, written=self._written)
 
     def attributes(self, first: int, last: int) -> set[int]:
         """Return the first lines of the assignments in the bodies of classes, and of the module, within some lines."""
@@ -207,7 +195,7 @@ def _innermost(tree: ast.Module, first_line: int, name: str) -> ast.stmt | None:
     return around if name.startswith("<") else None
 
 
-def _block_of(owner: ast.Module | ast.stmt, source: Sequence[str], first: int, last: int) -> SourceBlock:
+def _block_of(owner: ast.Module | ast.stmt, first: int, last: int, written: StatementLines) -> SourceBlock:
     return SourceBlock(
         first,
         last,
@@ -215,8 +203,7 @@ def _block_of(owner: ast.Module | ast.stmt, source: Sequence[str], first: int, l
         documentation=_documentation(owner),
         defaults=_defaults(owner),
         arguments=_arguments(owner),
-        continued=continued_lines(owner, source),
-        in_strings=frozenset(string_lines(owner, source)),
+        written=written,
     )
 
 

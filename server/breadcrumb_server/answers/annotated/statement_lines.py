@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 # Statements whose body has lines of its own: only their head is one statement.
 COMPOUND = (
@@ -37,37 +38,50 @@ def head_end_of(node: ast.AST, first: int) -> int:
     return max(first, line - 1) if line > first else first
 
 
-def continued_lines(node: ast.AST, source: Sequence[str]) -> frozenset[int]:
-    """Return the numbers of the lines that can be written behind the line before.
+@dataclass(frozen=True, slots=True)
+class StatementLines:
+    """How the lines of a file make up its statements.
 
-    Args:
-        node: The tree of a file or of a part of it.
-        source: The lines of the file.
-
-    Returns:
-        Lines of statements, or of their heads, but the first of each, those after a comment, and comments.
+    Attributes:
+        continued: Numbers of the lines that can be written behind the line before: those of statements, or of their
+            heads, but the first of each, those after a comment, and comments.
+        in_strings: Numbers of the lines that begin within a string.
     """
-    inside = {line for first, last in _spans(node) for line in range(first + 1, last + 1)}
-    apart = set(string_lines(node, source))
-    return frozenset(
-        line
-        for line in inside - apart
-        if line <= len(source) and not source[line - 1].lstrip().startswith("#") and "#" not in _before(line, source)
-    )
+
+    continued: Collection[int] = frozenset()
+    in_strings: Collection[int] = frozenset()
+
+    @classmethod
+    def of(cls, tree: ast.AST, source: Sequence[str]) -> StatementLines:
+        """Find them in a file.
+
+        Args:
+            tree: Its tree.
+            source: Its lines.
+        """
+        in_strings = frozenset(_string_lines(tree, source))
+        inside = {line for first, last in _spans(tree) for line in range(first + 1, last + 1)}
+        continued = frozenset(
+            line
+            for line in inside - in_strings
+            if line <= len(source)
+            and not source[line - 1].lstrip().startswith("#")
+            and "#" not in _before(line, source)
+        )
+        return cls(continued, in_strings)
 
 
-def string_lines(node: ast.AST, source: Sequence[str]) -> Iterator[int]:
-    """Yield the numbers of the lines that begin within a string."""
-    for each in ast.walk(node):
+def _string_lines(tree: ast.AST, source: Sequence[str]) -> Iterator[int]:
+    for each in ast.walk(tree):
         if isinstance(each, ast.JoinedStr) or (isinstance(each, ast.Constant) and isinstance(each.value, str | bytes)):
             lines = range(each.lineno, (each.end_lineno or each.lineno) + 1)
             if len(lines) > 1 and _has_long_string(source[line - 1] for line in lines if line <= len(source)):
                 yield from lines[1:]
 
 
-def _spans(node: ast.AST) -> Iterator[tuple[int, int]]:
+def _spans(tree: ast.AST) -> Iterator[tuple[int, int]]:
     """Yield the first and the last line of each statement, head and decorator."""
-    for each in ast.walk(node):
+    for each in ast.walk(tree):
         if isinstance(each, ast.ExceptHandler):
             yield each.lineno, head_end_of(each, each.lineno)
         elif isinstance(each, ast.match_case):

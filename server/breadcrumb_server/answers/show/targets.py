@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 from breadcrumb_server.answers.annotated.functions import AnnotatedFunctions
 from breadcrumb_server.answers.annotated.source_block import Definition
 from breadcrumb_server.answers.common.code_origin import Places, is_generated
-from breadcrumb_server.answers.common.text import one_line
+from breadcrumb_server.answers.common.text import ellipsized, one_line
 from breadcrumb_server.answers.show.regions import Region
 from breadcrumb_server.answers.show.words import WordSearch
 from breadcrumb_storage.queries.functions import FunctionName, matching_functions, similar_names, traced_code
@@ -97,7 +97,7 @@ class TargetFinder:
             )
         pattern = what.strip().removesuffix("()")
         if "|" in pattern:
-            return self._words.mentions(pattern) or one_line(f"{what!r}: no line mentions one of these.", 300)
+            return self._words.mentions(pattern) or f"{ellipsized(what, 200)!r}: no line mentions one of these."
         if _FILE.fullmatch(pattern):
             return self._at_line(pattern, 1, sys.maxsize) or self._unknown(what)
         in_file = _FILE_AND_NAME.fullmatch(pattern)
@@ -243,6 +243,5 @@ class TargetFinder:
     def _unknown(self, what: str) -> str:
         similar = similar_names(self._reader, what.replace(":", ".").rpartition(".")[2] or what, MAX_NAMED)
         near = f" Near it: {', '.join(similar)}." if similar else ""
-        return one_line(
-            f"{what!r}: no function of this name ran, and none is in the files of those that did.{near}", 500
-        )
+        said = "no function of this name ran, and none is in the files of those that did."
+        return one_line(f"{ellipsized(what, 200)!r}: {said}{near}", 500)

@@ -22,6 +22,10 @@ _MAX_FILES = 3_000
 _FILES_SHOWN = 8
 _MAX_LINES = 20
 _LINE_CHARS = 100
+# Words of a question, and characters of each.
+_MAX_WORDS, _WORD_CHARS = 40, 200
+# Characters of a line within which an assignment begins: a longer one is data.
+_ASSIGNED_WITHIN = 300
 # What a pattern for grep has beside its words.
 _IMPORT = re.compile(r"\s*(?:from\s+\S+\s+)?import\s")
 _ESCAPED = re.compile(r"\\[bB<>]|\\(?=\W)|\^|\$")
@@ -75,7 +79,8 @@ class WordSearch:
         Returns:
             None if no line mentions them.
         """
-        words = [word for part in what.split("|") if len(word := _ESCAPED.sub("", part).strip()) > 1]
+        parts = what.split("|")[:_MAX_WORDS]
+        words = [word for part in parts if 1 < len(word := _ESCAPED.sub("", part).strip()) <= _WORD_CHARS]
         last_parts = [word.rpartition(".")[2] for word in words if not word.endswith(".")]
         for wanted, flags in ((words, 0), (last_parts, 0), (words, re.IGNORECASE)):
             source = self._functions.source.apart()
@@ -86,17 +91,15 @@ class WordSearch:
     def _search(self, words: Sequence[str], source: SourceText, flags: int) -> Iterator[_Mentions]:
         mention = re.compile("|".join(map(_whole_word, words)), flags)
         names = [re.escape(word) for word in words if word.replace(".", "").isidentifier()]
-        assigned = re.compile(
-            rf"(?:\b(?:def|class)\s+|\.|\b)(?:{'|'.join(names)})\b(?:\s*:[^=]*)?\s*=[^=]"
-            rf"|\b(?:def|class)\s+(?:{'|'.join(names)})\b",
-            flags,
-        )
+        name = f"(?:{'|'.join(names)})"
+        assigned = re.compile(rf"\b{name}\b(?:\s*:[^=]*)?\s*=[^=]|\b(?:def|class)\s+{name}\b", flags)
         for file, is_traced in self._files():
             lines = source.whole(file)
             found = [number for number, text in enumerate(lines, start=1) if mention.search(text)]
-            if found:
-                assigning = frozenset(each for each in found if names and assigned.search(lines[each - 1]))
-                importing = frozenset(each for each in found if _IMPORT.match(lines[each - 1]))
+            if found and (is_traced or self._is_of_workspace(file)):
+                begins = {each: lines[each - 1][:_ASSIGNED_WITHIN] for each in found}
+                assigning = frozenset(each for each, begin in begins.items() if names and assigned.search(begin))
+                importing = frozenset(each for each, begin in begins.items() if _IMPORT.match(begin))
                 yield _Mentions(file, is_traced, found, assigning, importing)
 
     def _files(self) -> Iterator[tuple[str, bool]]:
@@ -108,12 +111,19 @@ class WordSearch:
             others = (file for _, file in workspace_code(Path(workspace)) if file not in traced)
             yield from ((file, False) for file in islice(others, max(_MAX_FILES - len(traced), 0)))
 
+    def _is_of_workspace(self, file: str) -> bool:
+        """Return whether a file lies in the workspace, and is no link to one outside."""
+        resolved = Path(file).resolve()
+        return any(resolved.is_relative_to(Path(root).resolve()) for root in self._places.roots)
+
     def _text(self, what: str, found: Sequence[_Mentions], source: SourceText) -> str:
         total = sum(len(each.lines) for each in found)
         left_out = f" ({counted(len(source.changed), 'file')} changed since the run left out)" if source.changed else ""
         where = counted(len(found), "file") if len(found) > 1 else "one file"
         said = "line mentions" if total == 1 else "lines mention"
-        out = [one_line(f"{what}: no function; {total:,} {said} it, in {where}{left_out}:", 300)]
+        out = [
+            one_line(f"{ellipsized(what, _WORD_CHARS)}: no function; {total:,} {said} it, in {where}{left_out}:", 300)
+        ]
         shown = found[:_FILES_SHOWN]
         for each, most in zip(shown, shares([len(each.lines) for each in shown], _MAX_LINES), strict=True):
             out += self._lines(each, max(most, 1), source)
@@ -129,9 +139,8 @@ class WordSearch:
         for number in chosen:
             text = ellipsized(" ".join(clean(source.block(mentions.file, number, number)[number]).split()), _LINE_CHARS)
             around = parsed.around(number)
-            yield (
-                f" {number}" + (f" {around.name}" if around is not None and around.head != number else "") + f": {text}"
-            )
+            inside = f" {around.name}" if around is not None and around.head != number else ""
+            yield f" {number}{inside}: {text}"
 
 
 def _whole_word(word: str) -> str:
