@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.argument("what", nargs=-1, required=True, metavar="FUNCTION...")
 @click.option("--where", metavar="JSON", help='Which call: {"result": null}, {"args.rate": {">": 0.3}}.')
 @click.option("--call", "call_id", type=int, metavar="CALL_ID", help="This call. [default: the one that matters]")
-@click.option("--chars", type=int, default=2_500, show_default=True, help="Maximum characters of the text.")
+@click.option("--chars", type=int, help="Maximum characters of the text. [default: more for more functions]")
 @trace_option
 @output_options
 def show(
@@ -32,17 +32,19 @@ def show(
     what: tuple[str, ...],
     where: str | None,
     call_id: int | None,
-    chars: int,
+    chars: int | None,
     trace_id: str | None,
     output_format: str,
 ) -> None:
     """Show the source of functions, and what each line did in one call.
 
-    Lines that were not recorded are recorded by the next run.
+    Classes, files, lines of a file and words are shown as well. Lines that were not recorded are recorded by the next
+    run.
 
     \b
     breadcrumb show -c shop Cart.total discount
     breadcrumb show -c shop shop/pricing.py:31 --format table
+    breadcrumb show -c shop "retries|max_tries"
     """
     from breadcrumb_server.command_line.output import print_answer
     from breadcrumb_server.command_line.services import ask, with_services
