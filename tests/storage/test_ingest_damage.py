@@ -74,6 +74,24 @@ def test_a_carriage_return_before_a_newline_is_damage_too(trace) -> None:
     assert trace.ask("SELECT call_id FROM calls ORDER BY call_id") == calls_without(ODD)
 
 
+def test_damage_in_one_of_several_segments_of_a_stream_is_told_of_that_segment_alone(trace) -> None:
+    process = trace.process()
+    process.start()
+    for number in range(1, CALLS + 1):
+        segment = number // 10
+        process.call(number, 10 * number, args=f'{{"n": {number}}}', segment=segment)
+        process.end(number, 10 * number + 5, segment=segment)
+    overwrite(process, "0-1.calls", b"C\t%d\t" % ODD, b"C\tx7\t")
+    stats = trace.ingest(final=True)
+    assert (stats.calls, stats.unreadable, stats.segments) == (CALLS - 1, 1, 6)
+    assert trace.ask("SELECT call_id FROM calls ORDER BY call_id") == calls_without(ODD)
+    messages = [message for (message,) in trace.ask("SELECT message FROM notices ORDER BY message")]
+    assert messages == [
+        f"1 of 20 records in a part of {process.key}-0-1.calls could not be read.",
+        "The beginnings of 1 ended calls could not be read.",
+    ]
+
+
 def test_records_after_a_hole_of_nul_bytes_are_read_at_the_end(trace) -> None:
     process = trace.process()
     write_calls(process)

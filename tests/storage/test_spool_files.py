@@ -45,6 +45,15 @@ def test_a_copy_is_private_and_holds_complete_records_with_their_chunks_position
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
 
 
+def test_a_copy_of_one_stream_may_leave_the_positions_out(tmp_path: Path):
+    for segment, data in enumerate((b"one\nbroken\r\ntwo\n", b"three\nhalf")):
+        tmp_path.joinpath(f"1-a-0-{segment}.calls").write_bytes(data + bytes(10))
+    copy = tmp_path / "copy"
+    chunks = copy_records(unread_chunks(list_spool(tmp_path), {}), copy, with_positions=False)
+    assert copy.read_bytes() == b"one\ntwo\nthree\n"
+    assert [(chunk.read_to, chunk.records) for chunk in chunks] == [(16, 3), (6, 1)]
+
+
 def test_the_position_is_the_first_key_of_an_event(tmp_path: Path):
     for pid, data in ((1, b'{"k": "a", "b": [{}]}\n'), (2, b'damaged\n{"k": "c\\n{"}\n')):
         tmp_path.joinpath(f"{pid}-a-0.events").write_bytes(data)

@@ -40,14 +40,19 @@ class Process:
     clock_zero_ns: int  # zero of its monotonic clock, in ns since the epoch
 
 
+class PositionsNeeded(Exception):
+    """Records of a batch without positions could not be read: which chunk they were in must be told."""
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Chunks whose records are inserted in one transaction."""
 
     trace: TraceKey
-    path: Path  # the copied records, each with the position of its chunk
+    path: Path  # the copied records
     chunks: Sequence[ReadChunk]
     processes: Mapping[str, Process]  # by process key
+    has_positions: bool  # whether each record has the position of its chunk; otherwise all are of one stream
 
     def process_of(self, chunk: ReadChunk) -> Process:
         """Return the process that wrote a chunk."""

@@ -29,7 +29,7 @@ from breadcrumb.record_format import (
     OUTCOME_RAISED,
 )
 from breadcrumb_storage.ids import ID_SPACE, ID_SPACE_SQL
-from breadcrumb_storage.ingest.batch import Batch, TraceKey, insert_damage_notice, report_unreadable
+from breadcrumb_storage.ingest.batch import Batch, PositionsNeeded, TraceKey, insert_damage_notice, report_unreadable
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -42,16 +42,30 @@ REPEATED = (
 # The limit of DuckDB's JSON reader; the default of its CSV reader, 2 MB, would drop longer lines.
 LONGEST_RECORD_BYTES = 16 << 20
 
-_COLUMN_TYPES = {"kind": "VARCHAR", "text": "VARCHAR"}
-_COLUMNS = "_source: 'INTEGER', " + ", ".join(f"{name}: '{_COLUMN_TYPES.get(name, 'BIGINT')}'" for name in CALL_COLUMNS)
+# DuckDB's threads share a file by quarters of this size, with at least one longest record each. Without it they would
+# share 256 MiB, so that one thread would read a batch alone.
+BUFFER_BYTES = 32 << 20
 
-# Converts ids and clocks of a process to those of the trace, and omits invalid records. Columns by kind of record:
-#   kind     is_call  a        b             c          d
-#   call     true     parent   function      line       task
-#   return   false    outcome  suspended_ns  exception
-#   line     NULL     line     position                 NULL
-#   yield    NULL              position                 1
-_READ = f"""
+_COLUMN_TYPES = {"kind": "VARCHAR", "text": "VARCHAR"}
+_COLUMNS = ", ".join(f"{name}: '{_COLUMN_TYPES.get(name, 'BIGINT')}'" for name in CALL_COLUMNS)
+
+
+def _read_statement(columns: str, sources: str) -> str:
+    """Return the SQL that converts ids and clocks of a process to those of the trace, and omits invalid records.
+
+    The columns of `chunk` by kind of record:
+
+        kind     is_call  a        b             c          d
+        call     true     parent   function      line       task
+        return   false    outcome  suspended_ns  exception
+        line     NULL     line     position                 NULL
+        yield    NULL              position                 1
+
+    Args:
+        columns: The columns of the file.
+        sources: A join with the row of `sources` for each record, as `s`.
+    """
+    return f"""
 CREATE OR REPLACE TEMP TABLE chunk AS
 SELECT s.source, s.process_id, s.stream AS thread_id,
        CASE WHEN kind NOT IN ('{KIND_LINE}', '{KIND_YIELD}') THEN kind <> '{KIND_RETURN}' END AS is_call,
@@ -62,15 +76,22 @@ SELECT s.source, s.process_id, s.stream AS thread_id,
        b, CASE WHEN kind = '{KIND_RETURN}' THEN s.process_id * {ID_SPACE_SQL} + c ELSE c END AS c,
        CASE WHEN kind = '{KIND_YIELD}' THEN 1 ELSE d END AS d
 FROM read_csv(
-    ?, delim = '\t', quote = '', escape = '', header = false, auto_detect = false, null_padding = true,
-    ignore_errors = true, max_line_size = {LONGEST_RECORD_BYTES},
-    columns = {{{_COLUMNS}}}
+    $1, delim = '\t', quote = '', escape = '', header = false, auto_detect = false, null_padding = true,
+    ignore_errors = true, max_line_size = {LONGEST_RECORD_BYTES}, buffer_size = {BUFFER_BYTES},
+    columns = {{{columns}}}
 )
-JOIN sources s ON s.source = _source
+{sources}
 WHERE call BETWEEN 1 AND {ID_SPACE - 1} AND at_ns BETWEEN 0 AND 1::BIGINT << 60
   AND (kind = '{KIND_RETURN}'
        OR kind IN ('{KIND_CALL}', '{KIND_LATE_CALL}', '{KIND_LINE}', '{KIND_YIELD}') AND b BETWEEN 0 AND 2147483647)
 """
+
+
+_READ = _read_statement(f"_source: 'INTEGER', {_COLUMNS}", "JOIN sources s ON s.source = _source")
+_READ_ONE_SOURCE = _read_statement(
+    _COLUMNS,
+    "CROSS JOIN (SELECT 0 AS source, $2::INTEGER AS process_id, $3::INTEGER AS stream, $4::BIGINT AS clock_zero_ns) s",
+)
 
 # A thread may continue the stream of one that has ended: its calls are those from first_call_id on.
 _COUNT_SHARED_STREAMS = "SELECT count(*) FROM threads WHERE trace_id = ? AND stream <> thread_id"
@@ -87,10 +108,17 @@ SELECT source, count(*) AS records, count(*) FILTER (is_call) AS calls,
 FROM chunk GROUP BY source
 """
 
+# A table of its own: its row groups become whole ones of `call_records` when several threads insert them. Filtered out
+# of `chunk`, they would become smaller ones, which the next checkpoint would write again to merge them.
+_BEGINS = """
+CREATE OR REPLACE TEMP TABLE begins AS
+SELECT process_id, thread_id, late, call_id, at_ns, text, a, b, c, d FROM chunk WHERE is_call
+"""
+
 # The view `calls` joins functions: without a row its calls would be missing.
 _INSERT_UNKNOWN_FUNCTIONS = """
 INSERT INTO functions (trace_id, process_id, function_id, function_name)
-SELECT DISTINCT ?, process_id, b, '<function ' || b || '>' FROM chunk WHERE is_call
+SELECT ?, process_id, b, '<function ' || b || '>' FROM (SELECT DISTINCT process_id, b FROM begins)
 ON CONFLICT DO NOTHING
 """
 
@@ -108,11 +136,15 @@ FROM chunk WHERE is_call IS NULL AND d IS NOT NULL ORDER BY call_id, b
 
 # A tracer never repeats an id, but any program can write into its spool: n starts and n ends of one call would be
 # joined to n * n rows. Of each, one is kept.
-_REPEATED_CALLS = """
-SELECT (SELECT count(*) - count(DISTINCT call_id) FROM chunk WHERE is_call)
-     + (SELECT count(*) FROM call_records
-        WHERE trace_no = ? AND call_id IN (SELECT call_id FROM chunk WHERE is_call))
+_REPEATED_IN_EARLIER = """
+SELECT count(*) FROM call_records
+WHERE trace_no = ? AND call_id IN (SELECT call_id FROM begins)
 """
+# The ids of a stream ascend. In whatever order they are read, ids of which each is greater than the last are distinct.
+_COUNT_NOT_ASCENDING = """
+SELECT count(*) FROM (SELECT call_id, lag(call_id) OVER () AS last FROM begins) WHERE call_id <= last
+"""
+_REPEATED_IN_BATCH = "SELECT count(*) - count(DISTINCT call_id) FROM begins"
 _DROP_REPEATED = """
 CREATE OR REPLACE TEMP TABLE chunk AS
 FROM chunk WHERE is_call IS NULL
@@ -134,10 +166,21 @@ SELECT -1, process_id, NULL, false, false, call_id, ended_ns, return_value, outc
 FROM pending_returns WHERE trace_no = ?
 """
 
+_COMPLETED_CALLS = """
+CREATE OR REPLACE TEMP TABLE completed_calls AS
+SELECT c.a AS parent_id, c.late, c.at_ns AS started_ns, r.at_ns AS ended_ns, coalesce(r.b, 0) AS suspended_ns
+FROM begins c JOIN chunk r ON r.call_id = c.call_id AND NOT r.is_call
+"""
+_COUNT_RETURNS = "SELECT count(*) FROM chunk WHERE NOT is_call"
+# Mostly these are all that are unmatched, and found several times as fast.
+_RETURNS_OF_EARLIER_CALLS = """
+CREATE OR REPLACE TEMP TABLE unmatched_returns AS
+SELECT * FROM chunk WHERE NOT is_call AND call_id < (SELECT min(call_id) FROM begins)
+"""
 _UNMATCHED_RETURNS = """
 CREATE OR REPLACE TEMP TABLE unmatched_returns AS
 SELECT * FROM chunk r
-WHERE NOT is_call AND NOT EXISTS (SELECT 1 FROM chunk c WHERE c.is_call AND c.call_id = r.call_id)
+WHERE NOT is_call AND NOT EXISTS (SELECT 1 FROM begins c WHERE c.call_id = r.call_id)
 """
 _COMPLETED_EARLIER_CALLS = """
 CREATE OR REPLACE TEMP TABLE completed_earlier_calls AS
@@ -162,14 +205,13 @@ FROM unmatched_returns r ANTI JOIN completed_earlier_calls USING (call_id)
 # Late calls of this batch, and of earlier ones if unfinished.
 _LATE_CALLS = """
 CREATE OR REPLACE TEMP TABLE late_calls AS
-SELECT call_id FROM chunk WHERE is_call AND late
+SELECT call_id FROM begins WHERE late
 UNION ALL
 SELECT call_id FROM call_records WHERE trace_no = ? AND late AND outcome IS NULL
 """
 _COMPLETED = """
-    SELECT c.a AS parent_id, c.at_ns AS started_ns, r.at_ns AS ended_ns, coalesce(r.b, 0) AS suspended_ns
-    FROM chunk c JOIN chunk r ON r.call_id = c.call_id AND NOT r.is_call
-    WHERE c.is_call AND c.a IS NOT NULL AND (NOT c.late OR c.a IN (FROM late_calls))
+    SELECT parent_id, started_ns, ended_ns, suspended_ns FROM completed_calls
+    WHERE parent_id IS NOT NULL AND (NOT late OR parent_id IN (FROM late_calls))
 """
 _COMPLETED_WITH_EARLIER = f"""
     {_COMPLETED}
@@ -210,7 +252,7 @@ INSERT INTO call_records
 SELECT ?, c.process_id, c.thread_id, c.call_id, c.a, c.b, c.at_ns, r.at_ns - c.at_ns,
        coalesce(t.child_ns, 0), coalesce(r.b, 0), CASE WHEN r.call_id IS NOT NULL THEN {_OUTCOME} END, r.c,
        try_cast(c.c AS INTEGER), try_cast(c.d AS INTEGER), c.text, r.text, c.late
-FROM (FROM chunk WHERE is_call) c
+FROM begins c
 LEFT JOIN (FROM chunk WHERE NOT is_call) r ON r.call_id = c.call_id
 LEFT JOIN child_time t ON t.call_id = c.call_id
 """
@@ -218,7 +260,7 @@ LEFT JOIN child_time t ON t.call_id = c.call_id
 _EARLIER_PARENTS = """
 CREATE OR REPLACE TEMP TABLE earlier_parents AS
 SELECT t.* FROM child_time t
-WHERE NOT EXISTS (SELECT 1 FROM chunk c WHERE c.is_call AND c.call_id = t.call_id)
+WHERE NOT EXISTS (SELECT 1 FROM begins c WHERE c.call_id = t.call_id)
 """
 _UPDATE_EARLIER_PARENTS = """
 UPDATE call_records SET child_ns = call_records.child_ns + t.child_ns
@@ -236,23 +278,39 @@ def insert_calls(con: DuckDBPyConnection, batch: Batch) -> tuple[int, int]:
 
     Returns:
         The number of inserted calls and of unreadable records.
+
+    Raises:
+        PositionsNeeded: The batch has none, and some record is unreadable.
     """
     trace = batch.trace
-    batch.create_sources(con)
-    con.execute(_READ, [str(batch.path)])
+    if batch.has_positions:
+        batch.create_sources(con)
+        con.execute(_READ, [str(batch.path)])
+    else:
+        process, stream = batch.process_of(batch.chunks[0]), batch.chunks[0].file.stream
+        con.execute(_READ_ONE_SOURCE, [str(batch.path), process.process_id, stream, process.clock_zero_ns])
     if con.execute(_COUNT_SHARED_STREAMS, [trace.trace_id]).fetchall() != [(0,)]:
         con.execute(_ASSIGN_THREADS, [trace.trace_id])
     counts = con.execute(_COUNT).fetchall()
-    unreadable = report_unreadable(con, batch, {source: records for source, records, _, _, _ in counts})
+    if not batch.has_positions and len(batch.chunks) > 1:
+        if sum(records for _, records, _, _, _ in counts) < sum(chunk.records for chunk in batch.chunks):
+            raise PositionsNeeded
+        unreadable = 0
+    else:
+        unreadable = report_unreadable(con, batch, {source: records for source, records, _, _, _ in counts})
     if any(lines_and_yields for _, _, _, _, lines_and_yields in counts):
         con.execute(_INSERT_LINES, [trace.trace_no])
         con.execute(_INSERT_YIELDS, [trace.trace_no])
+    con.execute(_BEGINS)
     con.execute(_INSERT_UNKNOWN_FUNCTIONS, [trace.trace_id])
     pending_returns = _take_pending(con, "pending_returns", _TAKE_PENDING_RETURNS, trace)
 
-    repeated = _count(con, _REPEATED_CALLS, trace)
+    repeated = _count(con, _REPEATED_IN_EARLIER, trace)
+    if _count(con, _COUNT_NOT_ASCENDING):
+        repeated += _count(con, _REPEATED_IN_BATCH)
     if repeated:
         con.execute(_DROP_REPEATED, [trace.trace_no])
+        con.execute(_BEGINS)
     calls = sum(calls for _, _, calls, _, _ in counts) - repeated
 
     con.execute(_LATE_CALLS, [trace.trace_no])
@@ -290,9 +348,11 @@ def _take_pending(con: DuckDBPyConnection, table: str, statement: str, trace: Tr
 
 def _complete_earlier_calls(con: DuckDBPyConnection, trace: TraceKey) -> bool:
     """Complete calls of earlier batches by returns of this one; return whether there were any."""
-    unmatched = _count(con, _UNMATCHED_RETURNS)
+    unmatched = _count(con, _COUNT_RETURNS) - _count(con, _COMPLETED_CALLS)
     if not unmatched:
         return False
+    if _count(con, _RETURNS_OF_EARLIER_CALLS) < unmatched:
+        _count(con, _UNMATCHED_RETURNS)
     completed = _count(con, _COMPLETED_EARLIER_CALLS, trace)
     if completed:
         con.execute(_UPDATE_EARLIER_CALLS, [trace.trace_no])

@@ -28,7 +28,7 @@ from breadcrumb.record_format import (
 )
 from breadcrumb_storage.database import checkpoint
 from breadcrumb_storage.errors import PASSING_ERRORS, BreadcrumbError, SpoolUnreadable, is_refusal
-from breadcrumb_storage.ingest.batch import Batch, Process, TraceKey, insert_damage_notice
+from breadcrumb_storage.ingest.batch import Batch, PositionsNeeded, Process, TraceKey, insert_damage_notice
 from breadcrumb_storage.ingest.calls import drop_pending, insert_calls
 from breadcrumb_storage.ingest.counters import update_counters
 from breadcrumb_storage.ingest.events import insert_events
@@ -227,17 +227,22 @@ class _Ingest:
             unreadable += counts[1]
         return inserted, unreadable
 
-    def _read_batch(self, chunks: Sequence[Chunk], insert: _Insert) -> tuple[int, int]:
+    def _read_batch(self, chunks: Sequence[Chunk], insert: _Insert, *, with_positions: bool = False) -> tuple[int, int]:
         """Insert the records of chunks, without those that DuckDB refuses."""
         copy = self._scratch / "records"
-        read = copy_records(chunks, copy, self._redact_records)
+        with_positions = with_positions or not _are_of_one_stream(chunks)
+        read = copy_records(chunks, copy, self._redact_records, with_positions=with_positions)
         counts = 0, 0
         try:
             if read:
                 with transaction(self._con):
-                    batch = Batch(self._trace, copy, read, self._known_processes(chunk.file for chunk in read))
+                    processes = self._known_processes(chunk.file for chunk in read)
+                    batch = Batch(self._trace, copy, read, processes, has_positions=with_positions)
                     counts = insert(self._con, batch)
                     self._advance_ledger(read)
+        except PositionsNeeded:
+            parts: Sequence[Sequence[Chunk]] = [chunks]
+            with_positions = True
         except Exception as error:
             if not is_refusal(error):
                 raise
@@ -245,14 +250,15 @@ class _Ingest:
             halves = split(chunks) if self._refusals <= MAX_REFUSALS else None
             if halves is None:
                 return 0, self._leave_out(chunks, read)
+            parts = halves
         else:
             self._segments += len(read)
             self._checkpoint_when_due()
             return counts
         finally:
             copy.unlink(missing_ok=True)
-        first, second = (self._read_batch(half, insert) for half in halves)
-        return first[0] + second[0], first[1] + second[1]
+        done = [self._read_batch(part, insert, with_positions=with_positions) for part in parts]
+        return sum(inserted for inserted, _ in done), sum(unreadable for _, unreadable in done)
 
     def _leave_out(self, chunks: Sequence[Chunk], read: Sequence[ReadChunk]) -> int:
         """Pass over the records of chunks, and say so in one notice for each file."""
@@ -340,6 +346,14 @@ class _Ingest:
         if self._batches_since_checkpoint == CHECKPOINT_BATCHES:
             checkpoint(self._con)
             self._batches_since_checkpoint = 0
+
+
+def _are_of_one_stream(chunks: Sequence[Chunk]) -> bool:
+    """Return whether all records are those of calls in one stream of one process."""
+    first = chunks[0].file
+    return first.suffix == CALLS_SUFFIX and all(
+        (chunk.file.process_key, chunk.file.stream) == (first.process_key, first.stream) for chunk in chunks
+    )
 
 
 def _is_readable(file: SpoolFile) -> bool:

@@ -41,6 +41,7 @@ _NAME = re.compile(
 _SURROGATES = re.compile(
     rb"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<lone>\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
 )
+_ANY_SURROGATE = re.compile(rb"\\u[dD]")  # finds that there is none several times as fast
 _REPLACEMENT_CHARACTER = rb"\ufffd"
 
 # Bytes that no record holds. DuckDB's CSV reader would take the first for the end of a record and then refuse the file.
@@ -111,7 +112,11 @@ class ReadChunk:
 
 
 def copy_records(
-    chunks: Iterable[Chunk], target: Path, redact_records: Callable[[bytes], bytes] = bytes
+    chunks: Iterable[Chunk],
+    target: Path,
+    redact_records: Callable[[bytes], bytes] = bytes,
+    *,
+    with_positions: bool = True,
 ) -> list[ReadChunk]:
     """Copy the complete records of chunks into one private file, each with its chunk's position in the result.
 
@@ -122,6 +127,7 @@ def copy_records(
         chunks: Chunks of files with the same suffix.
         target: The new file.
         redact_records: Removes secrets from records that were written before the secrets were known.
+        with_positions: False leaves the positions out, which takes half the time. For chunks of one stream of calls.
 
     Returns:
         The chunks that had a complete record.
@@ -132,7 +138,8 @@ def copy_records(
             data, read = chunk.records()
             if read.records:
                 if data:
-                    copy.write(_with_source(redact_records(data), chunk.file.suffix, len(found)))
+                    data = redact_records(data)
+                    copy.write(_with_source(data, chunk.file.suffix, len(found)) if with_positions else data)
                 found.append(read)
     return found
 
@@ -307,6 +314,6 @@ def _without_damaged(data: bytes) -> bytes:
 
 
 def _replace_lone_surrogates(data: bytes) -> bytes:
-    if rb"\ud" not in data and rb"\uD" not in data:
+    if b"\\" not in data or _ANY_SURROGATE.search(data) is None:
         return data
     return _SURROGATES.sub(lambda match: _REPLACEMENT_CHARACTER if match["lone"] else match[0], data)
