@@ -105,6 +105,26 @@ def test_a_value_of_three_megabytes_is_one_value(trace):
     assert trace.ask("SELECT length(args), return_value FROM calls") == [(3_000_002, "1")]
 
 
+@pytest.mark.parametrize("streams", [1, 2])
+def test_of_a_repeated_call_the_first_is_kept_although_threads_share_the_reading(trace, streams):
+    process = trace.process()
+    process.start()
+    long = "x" * 100_000  # several parts, each of which a thread of the database reads
+    for number in range(1, 121):
+        where = {"thread": number % streams, "segment": number // 40}
+        process.call(number, 10 * number, args=f'"{long}"', **where)
+        process.end(number, 10 * number + 5, value=str(number), **where)
+    for number in (1, 60, 119):
+        where = {"thread": number % streams, "segment": 3}
+        process.call(number, 10 * number, args='"again"', **where)
+        process.end(number, 10 * number + 7, value='"again"', **where)
+    assert trace.ingest().calls == 120
+    assert trace.ask("SELECT count(*), bool_and(length(args) = 100002), bool_and(duration_ns = 5) FROM calls") == [
+        (120, True, True)
+    ]
+    assert trace.ask("SELECT count(*) FROM calls WHERE return_value = call_id::VARCHAR") == [(120,)]
+
+
 def test_an_ingest_without_new_records_adds_nothing(trace):
     process = trace.process()
     process.start()

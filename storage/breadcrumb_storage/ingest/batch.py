@@ -58,18 +58,18 @@ class Batch:
         """Return the process that wrote a chunk."""
         return self.processes[chunk.file.process_key]
 
+    def owners(self) -> tuple[list[int], list[int], list[int]]:
+        """Return the process ids, the streams and the zeros of the clocks of the chunks, in their order."""
+        owners = [self.process_of(chunk) for chunk in self.chunks]
+        return (
+            [owner.process_id for owner in owners],
+            [chunk.file.stream for chunk in self.chunks],
+            [owner.clock_zero_ns for owner in owners],
+        )
+
     def create_sources(self, con: DuckDBPyConnection) -> None:
         """Create the temporary table `sources`: process and stream of each chunk, by its position."""
-        owners = [self.process_of(chunk) for chunk in self.chunks]
-        con.execute(
-            _SOURCES,
-            [
-                list(range(len(self.chunks))),
-                [owner.process_id for owner in owners],
-                [chunk.file.stream for chunk in self.chunks],
-                [owner.clock_zero_ns for owner in owners],
-            ],
-        )
+        con.execute(_SOURCES, [list(range(len(self.chunks))), *self.owners()])
 
 
 def report_unreadable(con: DuckDBPyConnection, batch: Batch, read: Mapping[int, int]) -> int:

@@ -39,21 +39,20 @@ REPEATED = (
     "spool (BREADCRUMB_TRACE)."
 )
 
-# The limit of DuckDB's JSON reader; the default of its CSV reader, 2 MB, would drop longer lines.
+# Longer records are left out: the limit of DuckDB's JSON reader.
 LONGEST_RECORD_BYTES = 16 << 20
-
-# DuckDB's threads share a file by quarters of this size, with at least one longest record each. Without it they would
-# share 256 MiB, so that one thread would read a batch alone.
-BUFFER_BYTES = 32 << 20
+# DuckDB's threads share a file by parts of a quarter of its reader's buffer, but no less than its longest line: told of
+# lines of 16 MiB, one thread would read alone what most runs record. Shorter parts are no faster.
+SHORTEST_PART_BYTES = 2 << 20
 
 _COLUMN_TYPES = {"kind": "VARCHAR", "text": "VARCHAR"}
 _COLUMNS = ", ".join(f"{name}: '{_COLUMN_TYPES.get(name, 'BIGINT')}'" for name in CALL_COLUMNS)
 
 
-def _read_statement(columns: str, sources: str) -> str:
+def _read_statement(columns: str, position: str) -> str:
     """Return the SQL that converts ids and clocks of a process to those of the trace, and omits invalid records.
 
-    The columns of `chunk` by kind of record:
+    It joins nothing, since DuckDB keeps the order of records through no join. The columns of `chunk` by kind of record:
 
         kind     is_call  a        b             c          d
         call     true     parent   function      line       task
@@ -63,35 +62,35 @@ def _read_statement(columns: str, sources: str) -> str:
 
     Args:
         columns: The columns of the file.
-        sources: A join with the row of `sources` for each record, as `s`.
+        position: The SQL of the position of a record's chunk.
     """
+    process_id, stream, clock_zero_ns = (
+        f"({parameter}[])[{position} + 1]" for parameter in ("$3::INTEGER", "$4::INTEGER", "$5::BIGINT")
+    )
     return f"""
 CREATE OR REPLACE TEMP TABLE chunk AS
-SELECT s.source, s.process_id, s.stream AS thread_id,
+SELECT {position} AS source, {process_id} AS process_id, {stream} AS thread_id,
        CASE WHEN kind NOT IN ('{KIND_LINE}', '{KIND_YIELD}') THEN kind <> '{KIND_RETURN}' END AS is_call,
        kind = '{KIND_LATE_CALL}' AS late,
-       s.process_id * {ID_SPACE_SQL} + call AS call_id, s.clock_zero_ns + at_ns AS at_ns, text,
+       {process_id} * {ID_SPACE_SQL} + call AS call_id, {clock_zero_ns} + at_ns AS at_ns, text,
        CASE WHEN kind IN ('{KIND_RETURN}', '{KIND_LINE}') THEN a
-            WHEN a > 0 THEN s.process_id * {ID_SPACE_SQL} + a END AS a,
-       b, CASE WHEN kind = '{KIND_RETURN}' THEN s.process_id * {ID_SPACE_SQL} + c ELSE c END AS c,
+            WHEN a > 0 THEN {process_id} * {ID_SPACE_SQL} + a END AS a,
+       b, CASE WHEN kind = '{KIND_RETURN}' THEN {process_id} * {ID_SPACE_SQL} + c ELSE c END AS c,
        CASE WHEN kind = '{KIND_YIELD}' THEN 1 ELSE d END AS d
 FROM read_csv(
     $1, delim = '\t', quote = '', escape = '', header = false, auto_detect = false, null_padding = true,
-    ignore_errors = true, max_line_size = {LONGEST_RECORD_BYTES}, buffer_size = {BUFFER_BYTES},
+    ignore_errors = true, max_line_size = $2, buffer_size = 4 * $2,
     columns = {{{columns}}}
 )
-{sources}
-WHERE call BETWEEN 1 AND {ID_SPACE - 1} AND at_ns BETWEEN 0 AND 1::BIGINT << 60
+WHERE {position} BETWEEN 0 AND len($3) - 1
+  AND call BETWEEN 1 AND {ID_SPACE - 1} AND at_ns BETWEEN 0 AND 1::BIGINT << 60
   AND (kind = '{KIND_RETURN}'
        OR kind IN ('{KIND_CALL}', '{KIND_LATE_CALL}', '{KIND_LINE}', '{KIND_YIELD}') AND b BETWEEN 0 AND 2147483647)
 """
 
 
-_READ = _read_statement(f"_source: 'INTEGER', {_COLUMNS}", "JOIN sources s ON s.source = _source")
-_READ_ONE_SOURCE = _read_statement(
-    _COLUMNS,
-    "CROSS JOIN (SELECT 0 AS source, $2::INTEGER AS process_id, $3::INTEGER AS stream, $4::BIGINT AS clock_zero_ns) s",
-)
+_READ = _read_statement(f"_source: 'INTEGER', {_COLUMNS}", "_source")
+_READ_WITHOUT_POSITIONS = _read_statement(_COLUMNS, "0")
 
 # A thread may continue the stream of one that has ended: its calls are those from first_call_id on.
 _COUNT_SHARED_STREAMS = "SELECT count(*) FROM threads WHERE trace_id = ? AND stream <> thread_id"
@@ -283,12 +282,9 @@ def insert_calls(con: DuckDBPyConnection, batch: Batch) -> tuple[int, int]:
         PositionsNeeded: The batch has none, and some record is unreadable.
     """
     trace = batch.trace
-    if batch.has_positions:
-        batch.create_sources(con)
-        con.execute(_READ, [str(batch.path)])
-    else:
-        process, stream = batch.process_of(batch.chunks[0]), batch.chunks[0].file.stream
-        con.execute(_READ_ONE_SOURCE, [str(batch.path), process.process_id, stream, process.clock_zero_ns])
+    longest = max(chunk.copied_bytes for chunk in batch.chunks)
+    file = [str(batch.path), max(SHORTEST_PART_BYTES, min(longest, LONGEST_RECORD_BYTES))]
+    con.execute(_READ if batch.has_positions else _READ_WITHOUT_POSITIONS, [*file, *batch.owners()])
     if con.execute(_COUNT_SHARED_STREAMS, [trace.trace_id]).fetchall() != [(0,)]:
         con.execute(_ASSIGN_THREADS, [trace.trace_id])
     counts = con.execute(_COUNT).fetchall()

@@ -267,6 +267,9 @@ _STATEMENTS: tuple[tuple[frozenset[str], str], ...] = (
     *EXECUTED_STATEMENTS,
 )
 
+# Both look for another process of the trace, and take as long to plan as most of the others together.
+_OF_SEVERAL_PROCESSES = (_PARENTS, _REPLACED)
+
 
 def insert_events(con: DuckDBPyConnection, batch: Batch) -> tuple[int, int]:
     """Insert the records of events files.
@@ -281,7 +284,8 @@ def insert_events(con: DuckDBPyConnection, batch: Batch) -> tuple[int, int]:
     for source, kind, count in con.execute(_COUNT).fetchall():
         read[source] = read.get(source, 0) + count
         kinds.add(kind)
+    has_one_process = len(batch.processes) == 1
     for handled_kinds, statement in _STATEMENTS:
-        if handled_kinds & kinds:
+        if handled_kinds & kinds and not (has_one_process and statement in _OF_SEVERAL_PROCESSES):
             con.execute(statement, [batch.trace.trace_id])
     return sum(read.values()), report_unreadable(con, batch, read)

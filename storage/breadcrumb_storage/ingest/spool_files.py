@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BufferedReader
 from pathlib import Path
 
@@ -109,6 +109,7 @@ class ReadChunk:
     file: SpoolFile
     read_to: int  # end of the records in the segment, in bytes
     records: int  # their number, damaged ones included
+    copied_bytes: int = 0  # what was written into the copy, which is no less than the longest record
 
 
 def copy_records(
@@ -137,10 +138,11 @@ def copy_records(
         for chunk in chunks:
             data, read = chunk.records()
             if read.records:
+                written = 0
                 if data:
                     data = redact_records(data)
-                    copy.write(_with_source(data, chunk.file.suffix, len(found)) if with_positions else data)
-                found.append(read)
+                    written = copy.write(_with_source(data, chunk.file.suffix, len(found)) if with_positions else data)
+                found.append(replace(read, copied_bytes=written))
     return found
 
 
