@@ -165,21 +165,14 @@ SELECT -1, process_id, NULL, false, false, call_id, ended_ns, return_value, outc
 FROM pending_returns WHERE trace_no = ?
 """
 
-_COMPLETED_CALLS = """
-CREATE OR REPLACE TEMP TABLE completed_calls AS
-SELECT c.a AS parent_id, c.late, c.at_ns AS started_ns, r.at_ns AS ended_ns, coalesce(r.b, 0) AS suspended_ns
-FROM begins c JOIN chunk r ON r.call_id = c.call_id AND NOT r.is_call
-"""
-_COUNT_RETURNS = "SELECT count(*) FROM chunk WHERE NOT is_call"
-# Mostly these are all that are unmatched, and found several times as fast.
-_RETURNS_OF_EARLIER_CALLS = """
-CREATE OR REPLACE TEMP TABLE unmatched_returns AS
-SELECT * FROM chunk WHERE NOT is_call AND call_id < (SELECT min(call_id) FROM begins)
-"""
+# The ids of a process are given without gaps. Where those in `begins` have none, their range tells what a join would.
+_RANGE = "SELECT min(call_id), max(call_id), count(*) FROM begins"
+_OUTSIDE_RANGE = "x.call_id NOT BETWEEN {first} AND {last}"
+_NOT_IN_BEGINS = "NOT EXISTS (SELECT 1 FROM begins c WHERE c.call_id = x.call_id)"
+
 _UNMATCHED_RETURNS = """
 CREATE OR REPLACE TEMP TABLE unmatched_returns AS
-SELECT * FROM chunk r
-WHERE NOT is_call AND NOT EXISTS (SELECT 1 FROM begins c WHERE c.call_id = r.call_id)
+SELECT * FROM chunk x WHERE NOT is_call AND {not_in_batch}
 """
 _COMPLETED_EARLIER_CALLS = """
 CREATE OR REPLACE TEMP TABLE completed_earlier_calls AS
@@ -209,8 +202,9 @@ UNION ALL
 SELECT call_id FROM call_records WHERE trace_no = ? AND late AND outcome IS NULL
 """
 _COMPLETED = """
-    SELECT parent_id, started_ns, ended_ns, suspended_ns FROM completed_calls
-    WHERE parent_id IS NOT NULL AND (NOT late OR parent_id IN (FROM late_calls))
+    SELECT c.a AS parent_id, c.at_ns AS started_ns, r.at_ns AS ended_ns, coalesce(r.b, 0) AS suspended_ns
+    FROM begins c JOIN chunk r ON r.call_id = c.call_id AND NOT r.is_call
+    WHERE c.a IS NOT NULL AND (NOT c.late OR c.a IN (FROM late_calls))
 """
 _COMPLETED_WITH_EARLIER = f"""
     {_COMPLETED}
@@ -258,8 +252,7 @@ LEFT JOIN child_time t ON t.call_id = c.call_id
 
 _EARLIER_PARENTS = """
 CREATE OR REPLACE TEMP TABLE earlier_parents AS
-SELECT t.* FROM child_time t
-WHERE NOT EXISTS (SELECT 1 FROM begins c WHERE c.call_id = t.call_id)
+SELECT * FROM child_time x WHERE {not_in_batch}
 """
 _UPDATE_EARLIER_PARENTS = """
 UPDATE call_records SET child_ns = call_records.child_ns + t.child_ns
@@ -309,8 +302,9 @@ def insert_calls(con: DuckDBPyConnection, batch: Batch) -> tuple[int, int]:
         con.execute(_BEGINS)
     calls = sum(calls for _, _, calls, _, _ in counts) - repeated
 
+    not_in_batch = _not_in_batch(con)
     con.execute(_LATE_CALLS, [trace.trace_no])
-    any_earlier = _complete_earlier_calls(con, trace)
+    any_earlier = _complete_earlier_calls(con, trace, not_in_batch)
     completed = _COMPLETED_WITH_EARLIER if any_earlier else _COMPLETED
     con.execute(_CHILD_TIME.format(completed=completed))
     pending_time = _take_pending(con, "pending_child_time", _TAKE_PENDING_CHILD_TIME, trace)
@@ -324,7 +318,7 @@ def insert_calls(con: DuckDBPyConnection, batch: Batch) -> tuple[int, int]:
         repeated += _count(con, _DROP_REPEATED_ROWS, trace)
     if repeated:
         insert_damage_notice(con, trace, None, REPEATED)
-    _add_to_earlier_parents(con, trace)
+    _add_to_earlier_parents(con, trace, not_in_batch)
     return calls, unreadable + repeated
 
 
@@ -342,13 +336,19 @@ def _take_pending(con: DuckDBPyConnection, table: str, statement: str, trace: Tr
     return taken > 0
 
 
-def _complete_earlier_calls(con: DuckDBPyConnection, trace: TraceKey) -> bool:
+def _not_in_batch(con: DuckDBPyConnection) -> str:
+    """Return the SQL condition that the call of a row `x` did not begin in this batch."""
+    ((first, last, count),) = con.execute(_RANGE).fetchall()
+    if count and last - first + 1 == count:
+        return _OUTSIDE_RANGE.format(first=int(first), last=int(last))
+    return _NOT_IN_BEGINS
+
+
+def _complete_earlier_calls(con: DuckDBPyConnection, trace: TraceKey, not_in_batch: str) -> bool:
     """Complete calls of earlier batches by returns of this one; return whether there were any."""
-    unmatched = _count(con, _COUNT_RETURNS) - _count(con, _COMPLETED_CALLS)
+    unmatched = _count(con, _UNMATCHED_RETURNS.format(not_in_batch=not_in_batch))
     if not unmatched:
         return False
-    if _count(con, _RETURNS_OF_EARLIER_CALLS) < unmatched:
-        _count(con, _UNMATCHED_RETURNS)
     completed = _count(con, _COMPLETED_EARLIER_CALLS, trace)
     if completed:
         con.execute(_UPDATE_EARLIER_CALLS, [trace.trace_no])
@@ -357,8 +357,8 @@ def _complete_earlier_calls(con: DuckDBPyConnection, trace: TraceKey) -> bool:
     return completed > 0
 
 
-def _add_to_earlier_parents(con: DuckDBPyConnection, trace: TraceKey) -> None:
-    parents = _count(con, _EARLIER_PARENTS)
+def _add_to_earlier_parents(con: DuckDBPyConnection, trace: TraceKey, not_in_batch: str) -> None:
+    parents = _count(con, _EARLIER_PARENTS.format(not_in_batch=not_in_batch))
     if parents and _count(con, _UPDATE_EARLIER_PARENTS, trace) < parents:
         con.execute(_KEEP_PENDING_CHILD_TIME, [trace.trace_no])
 
