@@ -4,14 +4,16 @@
 
 The programs are those of `benchmarks.core`, with fewer calls. Each runs under valgrind's callgrind, untraced and with
 each core, with one and with three batches: the difference is without the start of the interpreter. It prints the
-instructions that a call or a line adds. `--check` exits with 1 if one has grown by more than TOLERANCE over BOUNDS, and
-`--update` writes the figures there; they may only fall. Needs valgrind and a Python for which there is a compiled core.
+instructions that a call or a line adds, and those that the tracer adds to `python -c pass`. `--check` exits with 1 if
+one has grown by more than TOLERANCE over BOUNDS, and `--update` writes the figures there; they may only fall. Needs
+valgrind and a Python for which there is a compiled core.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
@@ -20,7 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.common.traced import core_in
+from benchmarks.common.traced import core_in, inject_folder, write_settings
 from benchmarks.core import PROGRAMS, prepare, units_in
 
 from breadcrumb import record_format
@@ -41,6 +43,8 @@ COUNTS = {
     "big self": 4,
     "line, 3 variables": 10,
 }
+START = "start"  # of an interpreter, with its end
+PARTS = [*COUNTS, START]
 FEW, MANY = 1, 3  # batches
 JOBS = 2
 
@@ -60,9 +64,31 @@ def instructions(python: str, name: str, core: str | None, batches: int, parent:
     folder = parent / "-".join((*re.findall("[a-z]+", name), core or "untraced", "few" if batches == FEW else "many"))
     folder.mkdir()
     file, env = prepare(folder, program, core)
+    counted = _count(name, [python, str(file), str(batches)], env, folder, core)
+    return counted, units_in(folder, program, batches) if core is not None else 0.0
+
+
+def instructions_of_start(python: str, core: str | None, parent: Path) -> int:
+    """Return the instructions of `python -c pass` in a new folder below *parent*.
+
+    Raises:
+        RuntimeError: The program failed, or another core than this one ran.
+    """
+    folder = parent / f"start-{core or 'untraced'}"
+    folder.mkdir()
+    # Few variables: each is looked at, as it may be a secret.
+    env = {"PATH": os.defpath, "HOME": str(folder)}
+    if core is not None:
+        write_settings(folder, folder, ["__main__"], program_lines=True)
+        env |= {"PYTHONPATH": inject_folder(), record_format.ENV_TRACE: str(folder), record_format.ENV_CORE: core}
+        subprocess.run([python, "-c", "pass"], env=env, cwd=folder, check=True)  # which may write the bundle
+    return _count(START, [python, "-c", "pass"], env, folder, core)
+
+
+def _count(name: str, command: list[str], env: dict[str, str], folder: Path, core: str | None) -> int:
     callgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
     done = subprocess.run(
-        [*callgrind, python, str(file), str(batches)],
+        [*callgrind, *command],
         env={**env, "PYTHONHASHSEED": "0"},
         cwd=folder,
         capture_output=True,
@@ -73,8 +99,8 @@ def instructions(python: str, name: str, core: str | None, batches: int, parent:
     if done.returncode or collected is None:
         raise RuntimeError(f"{name}: {done.stderr[-1000:]}")
     if core is not None and core_in(folder) != core:
-        raise RuntimeError(f"{name} ran with another core than {core}: is there a compiled one for {python}?")
-    return int(collected[1]), units_in(folder, program, batches) if core is not None else 0.0
+        raise RuntimeError(f"{name} ran with another core than {core}: is there a compiled one for {command[0]}?")
+    return int(collected[1])
 
 
 def added(python: str, names: list[str]) -> dict[str, dict[str, int]]:
@@ -96,16 +122,26 @@ def added(python: str, names: list[str]) -> dict[str, dict[str, int]]:
     return found
 
 
+def added_to_start(python: str) -> dict[str, int]:
+    """Return the instructions that the tracer adds to `python -c pass`, by core."""
+    with tempfile.TemporaryDirectory() as parent:
+        counts = {core: instructions_of_start(python, core, Path(parent)) for core in (None, *CORES)}
+    return {core: counts[core] - counts[None] for core in CORES}
+
+
 def main() -> int:
     """Print the figures; compare them with the bounds, or write those."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--python", default=sys.executable, help="the interpreter, of 3.12 or newer")
-    parser.add_argument("--only", nargs="+", choices=COUNTS, default=list(COUNTS), help="programs to measure")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="programs to measure")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--check", action="store_true", help="fail where a figure has grown")
     what.add_argument("--update", action="store_true", help="write the figures as bounds")
     options = parser.parse_args()
-    found = added(options.python, options.only)
+    programs = [name for name in options.only if name != START]
+    found = added(options.python, programs) if programs else {}
+    if START in options.only:
+        found[START] = added_to_start(options.python)
     bounds: dict[str, dict[str, int]] = json.loads(BOUNDS.read_text()) if BOUNDS.exists() else {}
     grown = 0
     for name, of_core in found.items():
@@ -114,7 +150,7 @@ def main() -> int:
             has_grown = bound is not None and count > bound * (1 + TOLERANCE)
             grown += has_grown
             beside = "" if bound is None else f"  (bound {bound:,}{': GROWN' if has_grown else ''})"
-            print(f"{name:18} {core:5} {count:>9,} instructions more{beside}", flush=True)
+            print(f"{name:18} {core:5} {count:>10,} instructions more{beside}", flush=True)
     if options.update:
         BOUNDS.write_text(json.dumps({**bounds, **found}, indent=2) + "\n")
     return 1 if options.check and grown else 0

@@ -120,10 +120,10 @@ def test_the_limits_in_c_are_those_in_python() -> None:
     defined = dict(re.findall(r"^#define (\w+) (\d+)", (ROOT / "csrc" / "core.h").read_text(), re.MULTILINE))
     assert int(defined["INTERFACE"]) == core.INTERFACE
     for name, value in {
-        "MEMO_MAX_CHARS": walk.MEMO_MAX_CHARS,
+        "MEMO_MAX_CHARS": encoder.MEMO_MAX_CHARS,
         "MIN_LEAF_CHARS": walk._MIN_LEAF_CHARS,
         "FIELD_CHARS": walk._FIELD_CHARS,
-        "MIN_CARD": walk.MIN_CARD,
+        "MIN_CARD": encoder.MIN_CARD,
         "MIN_CREDENTIAL_CHARS": secret_names._MIN_CREDENTIAL_CHARS,
         "REDACTION_MARGIN_CHARS": encoder.REDACTION_MARGIN_CHARS,
         "WINDOW_STEP_CHARS": encoder._WINDOW_STEP_CHARS,

@@ -20,7 +20,7 @@ from spool_reader import INJECT, TARGETS, Spool, Trace, interpreter
 # Everything that a program can see of the tracer, and why.
 ADDED_MODULES = {
     # The tracer's imports: parts of the interpreter and the standard library without effects on the program.
-    *("__future__", "_ctypes", "_json", "_opcode", "_opcode_metadata", "_operator", "_weakref"),
+    *("_ctypes", "_json", "_opcode", "_opcode_metadata", "_operator", "_weakref"),
     *("_types", "atexit", "faulthandler", "gc", "itertools"),
 }
 # For faulthandler, whose C code writes stacks at a crash to a file opened before; a number that no program reaches.

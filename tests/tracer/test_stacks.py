@@ -17,7 +17,7 @@ import pytest
 import breadcrumb
 from breadcrumb import record_format, value_format
 from breadcrumb.platform_features import FAULT_SIGNAL, HAS_REALTIME_SIGNALS, STACKS_SIGNAL
-from breadcrumb.postmortem import stacks
+from breadcrumb.postmortem import stack_writer
 from pythons import EQUIPPED_VERSIONS
 from spool_reader import TARGETS, Spool, Trace, data_of, equipped_interpreter
 
@@ -362,7 +362,7 @@ def test_frames_of_the_tracer_and_of_what_it_was_calling_are_left_out() -> None:
     for name in (str(folder / "recorder.py"), str(folder / "_inject" / "sitecustomize.py")):
         exec(compile("def between(): look()", name, "exec"), names)
         names["between"]()
-    inside, at_start = (stacks._frames_outwards(frame) for frame in frames)
+    inside, at_start = (stack_writer._frames_outwards(frame) for frame in frames)
     this = "test_frames_of_the_tracer_and_of_what_it_was_calling_are_left_out"
     assert inside[0].f_code.co_name == this
     assert [frame.f_code.co_name for frame in at_start[:3]] == ["<lambda>", "between", this]

@@ -17,8 +17,10 @@ from .record_format import (
     NOTICE_CORE,
     UNSTARTED_SUFFIX,
 )
+from .runtime import own_builtins
 from .runtime.features import HAS_GIL, IS_CPYTHON
 from .runtime.guard import guard
+from .runtime.late_modules import load_needed_later
 from .runtime.system import system
 from .session.processes import command_line, is_resource_tracker
 
@@ -40,10 +42,17 @@ def start_from_environment() -> None:
         OSError: The spool folder or its settings cannot be read.
         ValueError: The settings are damaged (EOFError and TypeError likewise).
     """
+    try:
+        _start_from_environment()
+    finally:
+        own_builtins.bundle.is_starting = False
+
+
+def _start_from_environment() -> None:
     folder = system.environ.get(ENV_TRACE)
     if folder and getattr(sys, _STARTED, None) != system.getpid():
         with system.open_file("%s/%s" % (folder, CONFIG_FILE), "rb") as file:
-            settings = marshal.load(file)
+            settings = marshal.loads(file.read())
         if settings.get("format") != FORMAT_VERSION:  # the server was started before another version was installed
             _note_format(folder, settings.get("format"))
         elif not is_resource_tracker(command_line()):
@@ -90,6 +99,12 @@ def start(folder: str, settings: Dict[str, Any]) -> RunningTracer:
     _mark_started()
     tracer = RunningTracer(recorder)
     _running[:] = [tracer]
+    if not own_builtins.bundle.modules:  # without it, what is needed later must be loaded while its files are there
+        load_needed_later()
+    if own_builtins.bundle.missed:
+        from .runtime.bundle_writer import write_bundle
+
+        write_bundle(own_builtins.bundle)
     recorder.start()
     return tracer
 

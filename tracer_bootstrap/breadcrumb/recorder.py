@@ -10,11 +10,12 @@ from .events import greenlets as greenlet_events
 from .events.adaptive import AdaptiveCapture
 from .events.budget import make_budget
 from .events.calls import CallLog
-from .events.exceptions import ExceptionLog, traceback_of
+from .events.exception_state import exception_log, traceback_of
 from .events.functions import FunctionLog
 from .events.gaps import GapLog
 from .events.greenlets import GreenletChains
 from .events.tasks import TaskLog
+from .json_text import quote, utf8
 from .runtime.late_modules import load_late_module
 from .runtime.system import system
 from .session.functions import creates_task, starts_child
@@ -75,8 +76,8 @@ class Recorder:
         sample_rate: float = capture.get("sample_rate", record_format.DEFAULT_SAMPLE_RATE)
         if session.mode != "full" or sample_rate < 1 or budget is not None:
             adaptive = AdaptiveCapture(session, calls, gaps, sample_rate, budget)
-        session.encoder.spares_dicts = session.short_encoder.spares_dicts = budget is not None
-        self._exceptions = exceptions = ExceptionLog(session, calls, adaptive, backend.sees_all_code)
+        session.encoder.spares_dicts = budget is not None
+        self._exceptions = exceptions = exception_log(session, calls, adaptive, backend.sees_all_code)
         spawned = self._multiprocessing if starts_for_multiprocessing(command) else None
         function_log = FunctionLog(session, adaptive, self._lines, spawned)
         self._probes: Optional[ProbeLog] = None
@@ -248,16 +249,20 @@ class Recorder:
 
     def _describe_program(self, command: Sequence[str], backend: str) -> Dict[str, bytes]:
         """Return the encoded fields of the process record that forked children share: redacting them once is enough."""
-        encode = self.session.encoder.encode_text
-        words = self.session.redactor.redact_command(short_command(command))
+        session = self.session
+        encode = session.encoder.encode_text
+        words = session.redactor.redact_command(short_command(command))
+        ours = {  # words of the tracer, which hold no secret
+            "python": "%d.%d.%d" % sys.version_info[:3],
+            "backend": backend,
+            "mode": session.mode,
+            "core": session.core.name,
+            "core_reason": session.core.why,
+        }
         return {
-            "python": encode("%d.%d.%d" % sys.version_info[:3]),
+            **{name: utf8(quote(text)) for name, text in ours.items()},
             "executable": encode(as_utf8(sys.executable or "")),
             "command": b"[" + b", ".join(encode(as_utf8(word)) for word in words) + b"]",
-            "backend": encode(backend),
-            "mode": encode(self.session.mode),
-            "core": encode(self.session.core.name),
-            "core_reason": encode(self.session.core.why),
         }
 
     def _write_process(self, parent: Optional[str]) -> None:

@@ -4,6 +4,7 @@ Uses old syntax, because a Python of any version may import it. It never prints,
 imports the user's own ``sitecustomize``, which it shadows, and removes its folder from ``sys.path``.
 """
 
+import gc
 import os
 import sys
 
@@ -16,11 +17,19 @@ def _start_tracer(inject_folder):
     # The tracer writes its own bytecode even if the program may not: compiling at each start would triple its time.
     dont_write_bytecode = sys.dont_write_bytecode
     sys.dont_write_bytecode = False
+    # Nothing that the start makes is garbage.
+    collects_garbage = gc.isenabled()
+    gc.disable()
     try:
         if dont_write_bytecode:
             _write_own_bytecode(inject_folder)
         _import_tracer(inject_folder).start_from_environment()
     finally:
+        if collects_garbage:
+            if not gc.get_freeze_count():  # move all to the oldest generation, as the next collections would
+                gc.freeze()
+                gc.unfreeze()
+            gc.enable()
         sys.dont_write_bytecode = dont_write_bytecode
 
 
@@ -35,18 +44,18 @@ def _write_own_bytecode(inject_folder):
 
 
 def _import_tracer(inject_folder):
-    external = sys.modules["_frozen_importlib_external"]
-    bootstrap = sys.modules["_frozen_importlib"]
-    package = external._path_split(inject_folder)[0]
-    if "breadcrumb" not in sys.modules:
-        spec = external.spec_from_file_location(
-            "breadcrumb", external._path_join(package, "__init__.py"), submodule_search_locations=[package]
-        )
-        bootstrap._load(spec)
-    import breadcrumb.runtime.own_builtins  # noqa: F401  (first: it installs the loader of the others)
-    from breadcrumb import bootstrap
+    if "breadcrumb" in sys.modules:  # a file in site-packages has imported it, maybe from another place
+        import breadcrumb.runtime.own_builtins  # noqa: F401  (first: it installs the loader of the others)
+        from breadcrumb import bootstrap
 
-    return bootstrap
+        return bootstrap
+    external = sys.modules["_frozen_importlib_external"]
+    name = "breadcrumb.runtime.own_builtins"
+    package = external._path_split(inject_folder)[0]
+    file = external._path_join(external._path_join(package, "runtime"), "own_builtins.py")
+    # Past the import system: hooks of the program's environment need not see it.
+    sys.modules["_frozen_importlib"]._load(external.spec_from_file_location(name, file))
+    return sys.modules[name].load_tracer(package)
 
 
 def _import_shadowed():

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from opcode import opmap
 
-from ..events.exceptions import is_group, traceback_of
+from ..events.exception_state import is_group, traceback_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from sys import _getframe as get_frame  # bound at import: programs may remove i
 from types import CodeType, FunctionType, SimpleNamespace
 
 from ..events import greenlets
-from ..events.exceptions import is_control_flow, traceback_of
+from ..events.exception_state import is_control_flow, traceback_of
 from ..events.switched_off import STRAYS_BETWEEN_LOOKS
 from ..record_format import NOTICE_CREATORS_LEFT_OUT, NOTICE_TRACER_REPLACED, OUTCOME_CANCELLED, OUTCOME_RAISED
 from ..runtime.features import LIVE_F_LOCALS, monitoring

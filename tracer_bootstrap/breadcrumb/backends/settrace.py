@@ -14,7 +14,7 @@ from opcode import opmap
 from types import CodeType, FrameType
 
 from ..events import greenlets
-from ..events.exceptions import is_control_flow
+from ..events.exception_state import is_control_flow
 from ..record_format import NOTICE_LOCALS_KEPT, NOTICE_TRACER_REPLACED, OUTCOME_CANCELLED, OUTCOME_RAISED
 from ..runtime.classes import class_module, class_name
 from ..runtime.features import (

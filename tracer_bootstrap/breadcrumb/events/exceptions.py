@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 from _weakref import ref
 from types import CodeType, FrameType, TracebackType
 
@@ -12,20 +11,16 @@ from ..runtime.classes import class_name, derives
 from ..runtime.system import system
 from ..session.functions import module_of
 from ..values.frame_locals import encoded_locals
+from .exception_state import BASE_GROUP, ExceptionState, is_control_flow, is_group, traceback_of
 from .exception_text import encoded_stack, frames_of, message_of, raised_anew, raised_at, type_name
 from .expected import is_server_error, names_class
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, List, Optional, Set, Tuple
+    from typing import Any, Dict, List, Optional, Set, Tuple
 
-    from ..session.session import Session
     from ..session.threads import ThreadState
-    from .adaptive import AdaptiveCapture
-    from .calls import CallLog
-
-    # Code, instruction and type.
-    Place = Tuple[int, int, int]
+    from .exception_state import Place
 
 # Raises of one type at one place that are written in detail; later ones are only counted.
 DETAILED_PER_PLACE = 200
@@ -53,27 +48,14 @@ _CO_ASYNC = 0x80 | 0x200
 _PACKAGE_PATHS = ("/site-packages/", "/dist-packages/", "<frozen ")
 _STANDARD_LIBRARY = system.standard_library + "/"
 
-_BASE_GROUP: Any = vars(builtins).get("BaseExceptionGroup")  # since 3.11
-_exceptions_in: Any = _BASE_GROUP.__dict__["exceptions"].__get__ if _BASE_GROUP is not None else None
+_exceptions_in: Any = BASE_GROUP.__dict__["exceptions"].__get__ if BASE_GROUP is not None else None
 
 # Exceptions of a group that are compared with those of another.
 _MAX_LEAVES = 1000
 
 # Bypass the exception's class, which may define a property of the same name.
-traceback_of: Any = BaseException.__dict__["__traceback__"].__get__
 _cause_of: Any = BaseException.__dict__["__cause__"].__get__
 _context_of: Any = BaseException.__dict__["__context__"].__get__
-
-
-def is_control_flow(exception: BaseException) -> bool:
-    """Return whether the exception only ends an iteration or a generator (an instance of a subclass does not)."""
-    cls = type(exception)
-    return cls is StopIteration or cls is StopAsyncIteration or cls is GeneratorExit
-
-
-def is_group(exception: BaseException) -> bool:
-    """Return whether the exception is a group, of which ``except*`` may let a part go on: a new object."""
-    return _BASE_GROUP is not None and derives(type(exception), _BASE_GROUP)
 
 
 class RaisesAtPlace:
@@ -88,63 +70,15 @@ class RaisesAtPlace:
         self.slot = -1  # of the counter of raises; -1 while all are written
 
 
-class ExceptionLog:
+class ExceptionLog(ExceptionState):
     """The ids of exceptions, and the events from their raise to their handler.
 
     An exception is identified by its address, and not kept alive. A new exception may have the address of a dead one;
     it is recognized by its traceback, which has no entry of a traced callee yet. That fails if raises passed unseen,
     near the recursion limit: all ids are then dropped.
 
-    Args:
-        session: Writes the events and holds the ids.
-        calls: Knows the calls that an exception has ended.
-        adaptive: Records counted calls late; None if every call is recorded.
-        sees_all_code: Whether raises and handlers in code that is not traced are reported too.
+    ``exception_log`` makes one.
     """
-
-    def __init__(
-        self, session: Session, calls: CallLog, adaptive: Optional[AdaptiveCapture], sees_all_code: bool
-    ) -> None:
-        self._session = session
-        self._calls = calls
-        self._adaptive = adaptive
-        self._sees_all_code = sees_all_code
-        self._places: Dict[Place, RaisesAtPlace] = {}
-        self._last_id = 0
-        self._is_repeated = False  # whether the exception that is being written is one of many alike
-        self._last_uncaught = 0
-        # The last groups, by their address: weak references, None to a class without them, and the leaves.
-        self._groups: Dict[int, Tuple[Optional[ref[BaseException]], List[int]]] = {}
-        # The address and the leaves of a group, by the id of the frame that caught it.
-        self._groups_handled: Dict[int, Tuple[int, List[int]]] = {}
-        self._last_probe = 0  # the exception that a built-in function such as hasattr may have swallowed
-        # The classes of the last exceptions by id, which a program may want to be collected.
-        self._classes: Dict[int, ref[type]] = {}
-        # Where those were raised that were first seen when they were thrown into a generator, by their address.
-        self._thrown: Dict[int, Place] = {}
-        self._server_errors: Dict[int, None] = {}  # ids of those that carry the status of a failed server
-        self.when_raised: List[Callable[[int], None]] = []  # called with the address, once for each raise
-
-    def parts_in_c(self) -> Dict[str, Any]:
-        """Return what the core in C needs of this log; the tables stay the same ones."""
-        return {
-            "thrown": self._thrown,
-            "groups_handled": self._groups_handled,
-            "places": self._places,
-            "when_raised": self.when_raised,
-        }
-
-    def clear(self) -> None:
-        """Forget all exceptions, in a forked child."""
-        self._places.clear()
-        self._groups_handled.clear()
-        self._groups.clear()
-        self._last_id = 0
-        self._last_uncaught = 0
-        self._last_probe = 0
-        self._classes.clear()
-        self._thrown.clear()
-        self._server_errors.clear()
 
     def seen(
         self, exception: BaseException, traceback: Optional[TracebackType], frame: FrameType, thread: ThreadState
@@ -178,12 +112,6 @@ class ExceptionLog:
                 _drop_oldest(known)
             known[id(exception)] = exception_id
         return exception_id
-
-    def forget_dead(self, exception: BaseException) -> None:
-        """Forget the id at the address of an exception that is not written: it was a dead one's."""
-        if self._session.exception_ids:
-            self._session.exception_ids.pop(id(exception), None)
-            self._thrown.pop(id(exception), None)
 
     def group_handled(self, exception: BaseException, frame: FrameType) -> None:
         """Remember a group that a handler in the traced *frame* has caught: ``except*`` may let another one go on."""
@@ -254,11 +182,6 @@ class ExceptionLog:
         if place is None or place != _place_of(exception, traceback, frame):
             return False
         return self._sees_all_code or not frames_of(traceback, frame)[1]
-
-    def is_cancellation(self, exception: BaseException) -> bool:
-        """Return whether the exception ends a call that nobody needs any more: a cancelled task, a closed generator."""
-        cls = type(exception)
-        return class_name(cls) in ("CancelledError", "GeneratorExit", "Cancelled", "GreenletExit")
 
     def handled(self, address: int, code: CodeType, frame: FrameType, line: Optional[int] = None) -> None:
         """Write that a handler in *frame* has caught the exception; it may be a ``finally`` that passes it on.

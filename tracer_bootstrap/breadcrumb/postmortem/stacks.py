@@ -1,62 +1,32 @@
-"""Write the stack of each thread and each waiting task, with variables, when the server asks by a signal.
+"""Answer the signal by which the server asks for the stack of each thread and each waiting task.
 
-The server asks before it ends a process: at a timeout, or when a user stops the run.
+The server asks before it ends a process: at a timeout, or when a user stops the run. What writes the stacks
+(``stack_writer.py``) is imported then.
 """
 
 from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found, unused-ignore]
-from _thread import get_ident
-from os import O_CREAT, O_WRONLY
-from sys import _current_frames as current_frames
-from types import FrameType
 
 from .. import record_format
-from ..json_text import quote, utf8
 from ..platform_features import HAS_REALTIME_SIGNALS, STACKS_SIGNAL
 from ..runtime.guard import failure_handler
-from ..runtime.interruptions import OWN_FOLDER, raised_by_program
-from ..runtime.late_modules import import_late_modules, load_late_module
+from ..runtime.interruptions import raised_by_program
+from ..runtime.late_modules import late_methods
 from ..runtime.system import system
-from ..session.functions import module_of
-from ..session.patterns import is_own
-from ..session.threads import thread_name
-from ..values.encoder import Encoder
-from ..values.frame_locals import encoded_locals
-from .asyncio_stacks import suspended_tasks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Iterable, List, Optional, Tuple
+    from types import FrameType
+    from typing import Callable, Optional
 
     from ..events.greenlets import GreenletChains
     from ..session.session import Session
-    from .locks import LockFinder
-
-# Frames written of one stack: the innermost show what it is doing, the outermost how it started.
-_INNERMOST_FRAMES = 24
-_OUTERMOST_FRAMES = 6
-# Innermost frames that get their variables even if they are not traced. Further out, untraced frames are seldom the
-# user's.
-_INNERMOST_WITH_LOCALS = 3
-# Stacks written; a notice gives the number of those left out.
-_MAX_THREADS = 100
-_MAX_TASKS = 100
-
-# Nanoseconds for encoding variables, as the server waits for about a second. Later frames are written without them.
-_LOCALS_TIME_NS = 400_000_000
-# Limits of a value, below the usual ones: the values of many frames are written at once.
-_MAX_VALUE_CHARS = 500
-_MAX_ITEMS = 20
-_MAX_DEPTH = 3
 
 # After the answer the main thread waits for the end of the process, so that a call that the signal has interrupted
 # (pause, a sleep in C) does not return into the program. Two seconds at most: the server may have died.
 _WAIT_STEPS = 400
 _WAIT_STEP_SECONDS = 0.005
-
-# The injected sitecustomize.py imports code of the program, whose frames must not be taken for the tracer's.
-_INJECT_FOLDER = OWN_FOLDER + "_inject/"
 
 
 class StackReporter:
@@ -67,20 +37,13 @@ class StackReporter:
         greenlets: Knows the waiting greenlets.
     """
 
+    __getattr__ = late_methods("postmortem.stack_writer", "StackWriter")
+
     def __init__(self, session: Session, greenlets: GreenletChains) -> None:
         self._session = session
         self._greenlets = greenlets
         self._handle_failure = failure_handler(session)
         self._is_answering = False
-        usual = session.encoder
-        self._encoder = Encoder(
-            session.redactor,
-            min(usual.max_chars, _MAX_VALUE_CHARS),
-            min(usual.max_items, _MAX_ITEMS),
-            min(usual.max_depth, _MAX_DEPTH),
-            usual.numbers,
-            usual.native,
-        )
 
     @property
     def _handler(self) -> Callable[[int, Optional[FrameType]], None]:
@@ -116,6 +79,11 @@ class StackReporter:
         if _signal.getsignal(STACKS_SIGNAL) == self._handler:
             _signal.signal(STACKS_SIGNAL, _signal.SIG_DFL)
 
+    if TYPE_CHECKING:
+
+        def write_stacks(self, interrupted: Optional[FrameType]) -> None:
+            """Write them; in the late class."""
+
     def _on_signal(self, number: int, frame: Optional[FrameType]) -> None:
         """Write the stacks, then wait as long as the file ``stacks-wanted`` announces the end of the process.
 
@@ -129,7 +97,7 @@ class StackReporter:
         try:
             for callback in session.when_stacks_are_wanted:
                 callback()
-            self._write_stacks(frame)
+            self.write_stacks(frame)
         except (RecursionError, MemoryError):  # no room to answer: the server then asks faulthandler
             pass
         except BaseException as error:
@@ -145,100 +113,3 @@ class StackReporter:
                     raise
                 return
             system.sleep(_WAIT_STEP_SECONDS)  # what a signal handler of the program raises here reaches the program
-
-    def _write_stacks(self, interrupted: Optional[FrameType]) -> None:
-        at_ns = system.now_ns()
-        frames = current_frames()
-        main = get_ident()
-        frames.pop(main, None)  # which runs this function
-        threads = [(main, interrupted), *reversed(frames.items())]
-        tasks = [
-            *suspended_tasks(),
-            *((name, _frames_outwards(frame)) for name, frame in self._greenlets.waiting()),
-        ]
-        import_late_modules()
-        load_late_module("postmortem.locks")
-        from .locks import LockFinder
-
-        # From here on: the imports take as long as that where their bytecode is not cached.
-        locals_until_ns = system.now_ns() + _LOCALS_TIME_NS
-        locks = LockFinder(self._session.clears_locals)
-        stacks: List[Tuple[Any, Any, Any, Iterable[FrameType]]] = [
-            (ident, thread_name(ident, "thread", self._session.main_thread), None, _frames_outwards(frame))
-            for ident, frame in threads[:_MAX_THREADS]
-        ]
-        stacks += [(None, None, name, frames) for name, frames in tasks[:_MAX_TASKS]]
-        for number, (ident, name, task, chain) in enumerate(stacks):
-            self._session.event(
-                record_format.EVENT_STACK,
-                id=number,
-                at_ns=at_ns,
-                ident=ident,
-                name=name,
-                task_name=task,
-                frames=self._frames(list(chain), locals_until_ns, locks),
-            )
-        if len(threads) > _MAX_THREADS or len(tasks) > _MAX_TASKS:
-            self._session.notice(
-                record_format.NOTICE_STACKS_LEFT_OUT,
-                "stacks of at most %d threads and %d waiting tasks are recorded, of %d and %d"
-                % (_MAX_THREADS, _MAX_TASKS, len(threads), len(tasks)),
-            )
-        self._mark_complete()
-
-    def _frames(self, frames: List[FrameType], locals_until_ns: int, locks: LockFinder) -> bytes:
-        """Return the JSON list of a stack's frames, the innermost first, without the middle of a deep stack."""
-        functions = self._session.functions
-        pieces: List[bytes] = []
-        for depth, frame in enumerate(frames):
-            if _INNERMOST_FRAMES <= depth < len(frames) - _OUTERMOST_FRAMES:
-                continue
-            wanted = depth < _INNERMOST_WITH_LOCALS or id(frame.f_code) in functions
-            in_time = system.now_ns() < locals_until_ns
-            with_locals = wanted and in_time and self._session.locals_on_exception
-            pieces.append(self._frame(depth, frame, with_locals, locks if in_time else None))
-        return b"[" + b", ".join(pieces) + b"]"
-
-    def _frame(self, depth: int, frame: FrameType, with_locals: bool, locks: Optional[LockFinder]) -> bytes:
-        session = self._session
-        encode = session.encoder.encode_text
-        code = frame.f_code
-        variables = b"null"
-        if with_locals:
-            encoded = encoded_locals(frame, self._encoder, session.clears_locals)
-            variables = utf8(quote(encoded.decode("utf-8", "replace")))
-        named = [] if locks is None else locks.locked_in(frame)
-        return b'{"depth": %d, "function": %b, "module": %b, "file": %b, "line": %d, "locals": %b, "locks": %b}' % (
-            depth,
-            encode(session.names.qualified_name(code, frame)),
-            encode(module_of(frame)),
-            encode(session.include.absolute(code.co_filename)),
-            frame.f_lineno or code.co_firstlineno,
-            variables,
-            utf8(quote(_locks_json(named))) if named else b"null",
-        )
-
-    def _mark_complete(self) -> None:
-        """Create the file that shows the server that the answer is complete."""
-        spool = self._session.spool
-        if spool.failure is None:
-            path = "%s/%s" % (spool.folder, spool.process_key + record_format.STACKS_SUFFIX)
-            system.close(system.open(path, O_CREAT | O_WRONLY, 0o600))
-
-
-def _locks_json(named: List[Tuple[str, int, int]]) -> str:
-    """Return the JSON of the locks by the expression that names them: ``{"self.lock": [1, 0]}``."""
-    return "{%s}" % ", ".join("%s: [%d, %d]" % (quote(name), number, owner) for name, number, owner in named)
-
-
-def _frames_outwards(frame: Optional[FrameType]) -> List[FrameType]:
-    """Return the frames from *frame* outwards, without those of the tracer and of what it was calling."""
-    frames: List[FrameType] = []
-    while frame is not None:
-        filename = frame.f_code.co_filename
-        if is_own(filename) and not filename.startswith(_INJECT_FOLDER):
-            frames.clear()
-        else:
-            frames.append(frame)
-        frame = frame.f_back
-    return frames

@@ -68,6 +68,9 @@ FAILED_COMMAND_IS_REPR = _VERSION >= (3, 15)
 # ``__class__`` cell (of a method that calls super()) overwrites a variable of that name.
 CLASS_CELL_HIDES_VARIABLE = _VERSION < (3, 11)
 
+# From 3.15 on (PEP 810), ``lazy import`` binds an object that stands for the module until its first use.
+HAS_LAZY_IMPORTS = _VERSION >= (3, 15)
+
 # The compiled core uses the stable ABI of 3.12 and is tested with these versions. Free-threaded builds have another
 # ABI, also with their GIL on.
 _OLDEST_WITH_CORE, _NEWEST_WITH_CORE = (3, 12), (3, 15)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from opcode import opmap
 
+from . import mapped_files
 from .features import HAS_FRAME_GET_VAR, LIVE_F_LOCALS
 from .interruptions import raised_by_program
 
@@ -90,14 +91,9 @@ def _is_used_at_once(name: str, found: List[Tuple[int, int]], at: int) -> bool:
 
 
 def _find_get_var() -> Optional[Callable[[FrameType, str], Any]]:
-    """Return ``PyFrame_GetVar`` of the C API, which reads a variable without the dict; None before 3.12.
-
-    Uses ``_ctypes`` alone, as ``mapped_files`` does.
-    """
+    """Return ``PyFrame_GetVar`` of the C API, which reads a variable without the dict; None if it cannot be called."""
     try:
-        import _ctypes
-
-        c: Any = _ctypes
+        c = mapped_files.ctypes_in_c
         value: Any = type("py_object", (c._SimpleCData,), {"_type_": "O"})
         prototype: Any = type(
             "get_var",
@@ -110,17 +106,21 @@ def _find_get_var() -> Optional[Callable[[FrameType, str], Any]]:
     return found
 
 
-_get_var = _find_get_var() if HAS_FRAME_GET_VAR else None
+# The result of ``_find_get_var``, once it was needed.
+_get_var: List[Optional[Callable[[FrameType, str], Any]]] = [] if HAS_FRAME_GET_VAR else [None]
 
 
 def single_variables(frame: FrameType) -> List[Tuple[str, Any]]:
     """Return the variables of a function that may hold the dict, read one by one; none where that is impossible."""
     code = frame.f_code
     variables: List[Tuple[str, Any]] = []
-    if _get_var is not None:
+    if not _get_var:
+        _get_var.append(_find_get_var())
+    get_var = _get_var[0]
+    if get_var is not None:
         for name in dict.fromkeys((*code.co_varnames, *code.co_cellvars, *code.co_freevars)):
             try:
-                variables.append((name, _get_var(frame, name)))
+                variables.append((name, get_var(frame, name)))
             except NameError as error:  # not bound
                 if raised_by_program(error):
                     raise

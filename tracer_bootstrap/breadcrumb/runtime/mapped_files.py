@@ -18,35 +18,28 @@ if TYPE_CHECKING:
 
 _MAP_FIXED = 0x10  # <sys/mman.h>; missing in the mmap module
 
+# The module ``_ctypes``, for those who need it later than here; None where it is not imported.
+ctypes_in_c: Any = None
+
 
 def _system_mmap() -> Optional[Callable[[mmap, int, int], bool]]:
-    """Return a function that maps a file over an anonymous map; None if the system's mmap cannot be called.
-
-    Uses ``_ctypes`` alone: importing ctypes takes three times as long.
-    """
+    """Return a function that maps a file over an anonymous map; None if the system's mmap cannot be called."""
+    global ctypes_in_c
     try:
-        import _ctypes
+        import _ctypes  # alone: importing ctypes takes three times as long
 
+        ctypes_in_c = _ctypes
         c: Any = _ctypes
-        byte: Any = type("c_char", (c._SimpleCData,), {"_type_": "c"})
-        pointer = type("c_void_p", (c._SimpleCData,), {"_type_": "P"})
-        integer = type("c_int", (c._SimpleCData,), {"_type_": "i"})
-        length = type("c_long", (c._SimpleCData,), {"_type_": "l"})
-        prototype: Any = type(
-            "mmap",
-            (c.CFuncPtr,),
-            {
-                "_flags_": c.FUNCFLAG_CDECL,
-                "_restype_": pointer,
-                "_argtypes_": (pointer, length, integer, integer, integer, length),
-            },
-        )
+        # One type for pointers, lengths and numbers, which all are passed in a register: each type takes time to make.
+        long: Any = type("c_long", (c._SimpleCData,), {"_type_": "l"})
+        fields = {"_flags_": c.FUNCFLAG_CDECL, "_restype_": long, "_argtypes_": (long,) * 6}
+        prototype: Any = type("mmap", (c.CFuncPtr,), fields)
         system_mmap = prototype(c.dlsym(c.dlopen(None, 0), "mmap"))
     except Exception:  # a Python without libffi, or linked statically
         return None
 
     def map_over(anonymous: mmap, fd: int, size: int) -> bool:
-        address = c.addressof(byte.from_buffer(anonymous))
+        address = c.addressof(long.from_buffer(anonymous))
         return bool(system_mmap(address, size, PROT_READ | PROT_WRITE, MAP_SHARED | _MAP_FIXED, fd, 0) == address)
 
     return map_over

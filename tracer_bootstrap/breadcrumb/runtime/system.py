@@ -24,11 +24,14 @@ class _System:
         self.register_at_fork = getattr(os, "register_at_fork", None)
 
         self.open = os.open
+        self.read = os.read
         self.write = os.write
         self.close = os.close
         self.dup2 = os.dup2
         self.fstat = os.fstat
         self.stat = os.stat
+        self.replace = os.replace
+        self.unlink = os.unlink
         self.listdir = os.listdir
         self.getcwd = os.getcwd
         self.readlink = os.readlink

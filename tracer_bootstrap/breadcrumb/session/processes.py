@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
+from os import O_CLOEXEC, O_RDONLY
 
 from .. import record_format
 from ..platform_features import HAS_PROC, HAS_WIPE_ON_FORK
@@ -21,6 +22,7 @@ _MADV_WIPEONFORK = 18  # Linux 4.14; not every mmap module names it
 # Positions in /proc/<pid>/stat, counted after the process's name.
 _PARENT, _SESSION, _START_TIME, _START_STACK = 1, 3, 19, 25
 _MAX_ANCESTORS = 16
+_MAX_STAT_BYTES = 4096
 
 # Priority of a multiprocessing finalizer: the lowest, so that it runs after the program's.
 _RUNS_LAST = -1_000_000
@@ -101,8 +103,11 @@ def ancestors() -> List[int]:
 def _stat(pid: str) -> List[bytes]:
     """Return the fields of /proc/<pid>/stat after the process's name, which may hold any character (proc(5))."""
     try:
-        with system.open_file("/proc/%s/stat" % pid, "rb") as file:
-            return file.read().rpartition(b")")[2].split()
+        file = system.open("/proc/%s/stat" % pid, O_RDONLY | O_CLOEXEC)
+        try:
+            return system.read(file, _MAX_STAT_BYTES).rpartition(b")")[2].split()
+        finally:
+            system.close(file)
     except OSError:
         return []
 

@@ -25,7 +25,7 @@ from .threads import ThreadState, thread_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, List, Sequence, Set
+    from typing import Any, Callable, Dict, List, Optional, Sequence, Set
 
     from .functions import Function
 
@@ -68,15 +68,7 @@ class Session:
             ObjectNumbers(),
             self.core.native,
         )
-        # For values that are to cost little.
-        self.short_encoder = Encoder(
-            self.redactor,
-            min(self.encoder.max_chars, SHORT_VALUE_CHARS),
-            min(self.encoder.max_items, SHORT_ITEMS),
-            SHORT_DEPTH,
-            self.encoder.numbers,
-            self.core.native,
-        )
+        self._short_encoder: Optional[Encoder] = None
         self.names = NameFinder()
         self.functions: Dict[int, Function] = {}  # the traced ones, by id(code)
         self.exception_ids: Dict[int, int] = {}  # by address; 0: not written, too many alike
@@ -97,6 +89,22 @@ class Session:
         self._max_trace_mb: int = capture.get("max_trace_mb", record_format.DEFAULT_MAX_TRACE_MB)
         self.spool = self._new_spool()
         self._begin_process()
+
+    @property
+    def short_encoder(self) -> Encoder:
+        """The encoder of values that are to cost little; made at its first use."""
+        short, usual = self._short_encoder, self.encoder
+        if short is None:
+            short = self._short_encoder = Encoder(
+                self.redactor,
+                min(usual.max_chars, SHORT_VALUE_CHARS),
+                min(usual.max_items, SHORT_ITEMS),
+                SHORT_DEPTH,
+                usual.numbers,
+                usual.native,
+            )
+            short.spares_dicts = usual.spares_dicts
+        return short
 
     def _begin_process(self) -> None:
         self.pid = system.getpid()

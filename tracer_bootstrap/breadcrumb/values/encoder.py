@@ -18,17 +18,17 @@ from ..record_format import DEFAULT_MAX_DEPTH, DEFAULT_MAX_ITEMS, DEFAULT_MAX_VA
 from ..redaction.redactor import Redactor
 from ..redaction.secret_names import JUDGED_NAME, NAME_PART, part_of_pair
 from ..runtime.interruptions import raised_by_program
-from ..runtime.late_modules import import_late_modules
+from ..runtime.late_modules import import_late_modules, load_late_module
 from ..value_format import CHARS_CUT, CUT_MARK, CUT_OPENING, KEY_MARK, REDACTED
-from .walk import CARD_LIMIT, MEMO_MAX_CHARS, MIN_CARD, UNREADABLE, Walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, Optional, Sequence, Tuple
+    from typing import Any, Callable, Dict, Optional, Sequence, Tuple, Type
 
     from ..runtime.object_numbers import ObjectNumbers
     from .hidden_values import HiddenValues
     from .type_plan import TypePlan
+    from .walk import Walk
 
 # Secrets are searched for this far beyond the limit, so that one across the cut is found and a text of a gigabyte is
 # not read.
@@ -37,6 +37,11 @@ REDACTION_MARGIN_CHARS = 4096
 # Limit of texts that are not values, such as a command line or a stack of forty frames.
 _MAX_TEXT_CHARS = 20_000
 
+# Payment card numbers have 13 to 19 digits.
+MIN_CARD, CARD_LIMIT = 10**12, 10**19
+
+# Texts of at most this length are kept in memory with their redacted, quoted form.
+MEMO_MAX_CHARS = 200
 _MEMO_SIZE = 4096
 # Number of long texts, and of bytes, that are kept in memory with their redacted form.
 _LONG_MEMO_SIZE = 128
@@ -47,6 +52,9 @@ _MAX_KEY_CHARS = 200
 _MAX_KNOWN_TYPES = 5000
 
 _MARK = '"%s"' % REDACTED
+
+# Raised for values that another thread changes meanwhile, and by C extensions with unusual objects.
+UNREADABLE = (RuntimeError, TypeError, ValueError, AttributeError, UnicodeError, OverflowError)
 
 # Precedes the address in the default repr of an object, which differs from run to run.
 _ADDRESS = " at 0x"
@@ -92,6 +100,7 @@ class Encoder:
         # Kept here once imported, as a program may empty sys.modules.
         self._hidden_values: Optional[HiddenValues] = None
         self._plan_of: Optional[Callable[..., TypePlan]] = None
+        self._walk_type: Optional[Type[Walk]] = None
         # Whether to read fields without making an instance's __dict__: takes a third longer, and spares the program.
         self.spares_dicts = False
         self._is_card_number: Callable[[int], bool] = redactor.is_secret_number
@@ -112,7 +121,7 @@ class Encoder:
         self.native = native
         self.compiled: Any = None  # the encoder in C
         if native is not None:
-            compiled = self.compiled = native.ValueEncoder(self, Walk)
+            compiled = self.compiled = native.ValueEncoder(self, _new_walk)
             self.encode = compiled.encode  # type: ignore[method-assign]
             self.encode_fields_hidden = compiled.encode_fields_hidden  # type: ignore[method-assign]
 
@@ -144,12 +153,21 @@ class Encoder:
         generation = self._redactor.generation
         if generation != self._generation:
             self.forget_outdated()
-        text = Walk(self).text(value)
+        text = (self._walk_type or self.walk_type())(self).text(value)
         if generation != self._redactor.generation:
             # A secret learned from the value may occur in it before its name too.
             self.forget_outdated()
-            text = Walk(self).text(value)
+            text = (self._walk_type or self.walk_type())(self).text(value)
         return utf8(text)
+
+    def walk_type(self) -> Type[Walk]:
+        """Return what renders the values that are not plain, which the core in C seldom needs."""
+        if self._walk_type is None:
+            load_late_module("values.walk")
+            from .walk import Walk
+
+            self._walk_type = Walk
+        return self._walk_type
 
     def forget_outdated(self) -> None:
         """Forget all texts if a secret was learned, or if there are too many.
@@ -184,7 +202,7 @@ class Encoder:
     def encode_fields_hidden(self, value: Any) -> bytes:
         """Encode an object by its type and number alone: ``self`` in ``__init__`` is half-built."""
         plan = self.plan(type(value))
-        return utf8('{"$type": %s%s}' % (quote(plan.name), Walk(self).number_key(value, plan)))
+        return utf8('{"$type": %s%s}' % (quote(plan.name), self.walk_type()(self).number_key(value, plan)))
 
     def encode_named(self, name: str, value: Any) -> bytes:
         """Encode the value of a parameter, variable or field, redacted if the name is secret."""
@@ -402,6 +420,11 @@ class Encoder:
 
             self._hidden_values = HiddenValues(self._redactor, self.plan)
         return self._hidden_values
+
+
+def _new_walk(encoder: Encoder) -> Walk:
+    """Return what writes a value that the core in C leaves to the one in Python. Called by the former."""
+    return encoder.walk_type()(encoder)
 
 
 def without_addresses(text: str) -> str:

@@ -7,6 +7,7 @@ from sys import getrefcount
 from types import CodeType, FrameType, FunctionType, ModuleType
 
 from ..runtime.classes import derives
+from ..runtime.features import HAS_LAZY_IMPORTS
 from ..runtime.live_locals import live_locals
 from ..runtime.locals_dict import may_keep_locals, single_variables
 from .encoder import Encoder
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
 _MAX_LOCALS = 40
 
-# What ``lazy import`` binds until the first use (PEP 810, 3.15).
-_LAZY_IMPORT = getattr(types, "LazyImportType", ModuleType)
+# What ``lazy import`` binds until the first use.
+_LAZY_IMPORT = types.LazyImportType if HAS_LAZY_IMPORTS else ModuleType  # type: ignore[attr-defined, unused-ignore]
 
 _CO_OPTIMIZED = 0x1  # set for functions; the variables of a class or module body are a namespace
 

@@ -9,6 +9,7 @@ from ..redaction.secret_names import VALUE_PART
 from ..runtime.classes import class_name
 from ..runtime.interruptions import raised_by_program
 from ..value_format import CUT_MARK, ENTRIES_CUT, ITEMS_CUT, REDACTED
+from .encoder import MEMO_MAX_CHARS, MIN_CARD, UNREADABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,12 +17,6 @@ if TYPE_CHECKING:
 
     from .encoder import Encoder
     from .type_plan import TypePlan
-
-# Payment card numbers have 13 to 19 digits.
-MIN_CARD, CARD_LIMIT = 10**12, 10**19
-
-# Texts of at most this length are kept in memory with their redacted, quoted form.
-MEMO_MAX_CHARS = 200
 
 # Descriptions may use this many characters even where no room is left.
 _MIN_LEAF_CHARS = 60
@@ -36,9 +31,6 @@ _MIN_SHARE_CHARS = 8
 _MARK = '"%s"' % REDACTED
 _ITEMS_CUT = '"%s"' % ITEMS_CUT
 _ENTRIES_CUT = '"%s": "%s"' % (CUT_MARK, ENTRIES_CUT)
-
-# Raised for values that another thread changes meanwhile, and by C extensions with unusual objects.
-UNREADABLE = (RuntimeError, TypeError, ValueError, AttributeError, UnicodeError, OverflowError)
 
 
 class Walk:
