@@ -1,12 +1,14 @@
 """Measure time and size of every answer on a trace of one million calls: ``python -m benchmarks.answers``.
 
-Each time is the best of several runs on an open database, which is what the server's tools use. The trace has 200
-functions, 8 threads with calls eight deep, long arguments, 5,000 exceptions, 2,000 gaps and one recursion 900 deep.
+The times are the best and the median of several runs on an open database, which is what the server's tools use. The
+trace has 200 functions, 8 threads with calls eight deep, long arguments, an exception in 200 calls, 2,000 gaps and one
+recursion 900 deep. ``--traces 50`` fills as many such traces of 200,000 calls, and asks about the last one.
 """
 
 from __future__ import annotations
 
 import argparse
+import statistics
 import tempfile
 import time
 from collections.abc import Callable
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 TRACE = "20250110-120000-beef"
 OTHER_TRACE = "20250110-130000-cafe"
 EQUAL_TRACE = "20250110-140000-a11e"
+CALLS, CALLS_OF_MANY = 1_000_000, 200_000
 MAX_MILLISECONDS = 300
 
 _FILL = """
@@ -101,7 +104,9 @@ INSERT INTO threads BY NAME SELECT * REPLACE ('{copy}' AS trace_id) FROM threads
 INSERT INTO functions BY NAME SELECT * REPLACE ('{copy}' AS trace_id) FROM functions WHERE trace_id = '{trace}';
 INSERT INTO exceptions BY NAME SELECT * REPLACE ('{copy}' AS trace_id) FROM exceptions WHERE trace_id = '{trace}';
 INSERT INTO tests BY NAME SELECT * REPLACE ('{copy}' AS trace_id) FROM tests WHERE trace_id = '{trace}';
-INSERT INTO call_records BY NAME SELECT * REPLACE ({number} AS trace_no{changes}) FROM call_records WHERE trace_no = 1;
+INSERT INTO gap_records BY NAME SELECT * REPLACE ('{copy}' AS trace_id) FROM gap_records WHERE trace_id = '{trace}';
+INSERT INTO call_records BY NAME
+    SELECT * REPLACE ({number} AS trace_no{changes}) FROM call_records WHERE trace_no = {original};
 """
 # One argument and one result in the second half differ.
 _CHANGES = """,
@@ -113,11 +118,15 @@ WHERE trace_id = '{copy}' AND test_id % 90 = 7
 """
 
 
-def questions(con: DuckDBPyConnection) -> dict[str, Callable[[], Answer]]:
+def questions(con: DuckDBPyConnection, calls_made: int) -> dict[str, Callable[[], Answer]]:
     """Return one question for each answer, and for get_calls one for each costly kind of condition."""
+    late = calls_made * 7 // 10 + 1
 
     def calls(function: str, **where: object) -> Callable[[], Answer]:
         return lambda: get_calls(con, "shop", function=function, where=where)
+
+    def sql(text: str) -> Callable[[], Answer]:
+        return lambda: query_traces(partial(run_read_only, con), "shop", sql=text)
 
     def histories(**wanted: str) -> Callable[[], Answer]:
         return lambda: find(con, "shop", **wanted)[0]  # pyright: ignore[reportArgumentType]
@@ -131,37 +140,36 @@ def questions(con: DuckDBPyConnection) -> dict[str, Callable[[], Answer]]:
         "get_calls, one function": calls("shop.module_3:function_3"),
         "get_calls, all functions": calls("*"),
         "get_calls, no such function": calls("functoin_3"),
-        "get_calls, call_id": calls("", call_id=700_001),
+        "get_calls, call_id": calls("", call_id=late),
         "get_calls, caller": calls("function_9", caller="shop.module_1:function_8"),
         "get_calls, argument": calls("function", **{"args.rate": None}),
-        "get_calls, comparison": calls("function_9", **{"args.order": {">": 700_001}}),
-        "get_calls, result": calls("function", result=700_001),
-        "get_calls, contains": calls("function", contains='"order": 700001'),
+        "get_calls, comparison": calls("function_9", **{"args.order": {">": late}}),
+        "get_calls, result": calls("function", result=late),
+        "get_calls, contains": calls("function", contains=f'"order": {late}'),
         "get_calls, unfinished": calls("", outcome="unfinished"),
         "get_flow": lambda: get_flow(con, "shop"),
         "get_flow, one function": lambda: get_flow(con, "shop", view=FlowView(function="function_9")),
-        "get_flow, one call": lambda: get_flow(con, "shop", view=FlowView(root_call_id=700_001)),
-        "get_flow, a deep recursion": lambda: get_flow(con, "shop", view=FlowView(root_call_id=1_000_001)),
-        "get_flow, around a call": lambda: get_flow(con, "shop", view=FlowView(around_call_id=700_004)),
-        "get_flow, a moment": lambda: get_flow(con, "shop", view=FlowView(at_ms=500)),
+        "get_flow, one call": lambda: get_flow(con, "shop", view=FlowView(root_call_id=late)),
+        "get_flow, a deep recursion": lambda: get_flow(con, "shop", view=FlowView(root_call_id=calls_made + 1)),
+        "get_flow, around a call": lambda: get_flow(con, "shop", view=FlowView(around_call_id=late + 3)),
+        "get_flow, a moment": lambda: get_flow(con, "shop", view=FlowView(at_ms=calls_made / 2000)),
         "analyze_performance": lambda: analyze_performance(con, "shop"),
         "analyze_performance, one function": lambda: analyze_performance(con, "shop", function="function_9"),
-        "search_values": lambda: search_values(con, "shop", text="700001"),
+        "search_values": lambda: search_values(con, "shop", text=str(late)),
         "find, an argument of all calls": histories(name="order"),
         "find, an argument of one function": histories(name="order", of="function_9"),
         "find, no such name": histories(name="ordre"),
-        "find, a value": histories(value="700001"),
+        "find, a value": histories(value=str(late)),
         "find, a value of all calls": histories(value="0.2"),
         "find, an exception": histories(exception="KeyError"),
-        "query_traces": lambda: query_traces(
-            partial(run_read_only, con),
-            "shop",
-            sql="SELECT function_name, count(*) FROM trace_events GROUP BY function_name",
+        "query_traces": sql(
+            f"SELECT function_name, count(*) FROM trace_events WHERE trace_id = '{TRACE}' GROUP BY ALL"
         ),
+        "query_traces, all traces": sql("SELECT function_name, count(*) FROM trace_events GROUP BY function_name"),
     }
 
 
-def questions_about_tests(con: DuckDBPyConnection) -> dict[str, Callable[[], Answer]]:
+def questions_about_tests(con: DuckDBPyConnection, calls_made: int) -> dict[str, Callable[[], Answer]]:
     """Return questions about a trace with tests."""
     return {
         "run report, of tests": lambda: build_report(con, "shop", trace_id=TRACE),
@@ -174,7 +182,7 @@ def questions_about_tests(con: DuckDBPyConnection) -> dict[str, Callable[[], Ans
     }
 
 
-def comparisons(con: DuckDBPyConnection) -> dict[str, Callable[[], Answer]]:
+def comparisons(con: DuckDBPyConnection, calls_made: int) -> dict[str, Callable[[], Answer]]:
     """Return comparisons of two traces of one million calls each."""
     return {
         "compare_traces": lambda: compare_traces(con, "shop", base_trace_id=TRACE, trace_id=OTHER_TRACE),
@@ -182,51 +190,101 @@ def comparisons(con: DuckDBPyConnection) -> dict[str, Callable[[], Answer]]:
     }
 
 
-def comparisons_with_tests(con: DuckDBPyConnection) -> dict[str, Callable[[], Answer]]:
+def comparisons_with_tests(con: DuckDBPyConnection, calls_made: int) -> dict[str, Callable[[], Answer]]:
     """Return comparisons of two traces whose tests have different outcomes."""
     return {"compare_traces, of tests": lambda: compare_traces(con, "shop", base_trace_id=TRACE, trace_id=OTHER_TRACE)}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--calls", type=int, default=1_000_000)
+    """Fill a database, and ask."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--traces", type=int, default=1, help="in the database (default: %(default)s)")
+    parser.add_argument("--calls", type=int, help=f"of each trace (default: {CALLS:,}, of many {CALLS_OF_MANY:,})")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--only", default="", help="answers whose name has this text")
     options = parser.parse_args()
+    calls = options.calls or (CALLS if options.traces == 1 else CALLS_OF_MANY)
     with tempfile.TemporaryDirectory() as folder:
         database = Database(Path(folder) / "shop.duckdb")
+        fill(database, options.traces, calls)
+        print(f"{'answer':32} {'best ms':>8} {'median':>8} {'chars':>6}")
+        times = Times(database, calls, options.repeats, options.only)
+        times.measure(questions)
         with database.write() as con:
-            con.execute(_FILL.format(trace=TRACE, calls=options.calls))
+            con.execute(_FILL_TESTS.format(trace=TRACE, calls=calls))
+        times.measure(questions_about_tests)
+        with database.write() as con:
+            copied = {"trace": TRACE, "original": options.traces}
+            changes = _CHANGES.format(calls=calls)
+            con.execute(_FILL_COPY.format(**copied, copy=OTHER_TRACE, number=options.traces + 1, changes=changes))
+            con.execute(_FILL_COPY.format(**copied, copy=EQUAL_TRACE, number=options.traces + 2, changes=""))
             checkpoint(con)
-        print(f"{'answer':32} {'best ms':>8} {'chars':>6}")
-        measure(database, options.repeats, questions)
-        with database.write() as con:
-            con.execute(_FILL_TESTS.format(trace=TRACE, calls=options.calls))
-        measure(database, options.repeats, questions_about_tests)
-        with database.write() as con:
-            changes = _CHANGES.format(calls=options.calls)
-            con.execute(_FILL_COPY.format(trace=TRACE, copy=OTHER_TRACE, number=2, changes=changes))
-            con.execute(_FILL_COPY.format(trace=TRACE, copy=EQUAL_TRACE, number=3, changes=""))
-            checkpoint(con)
-        measure(database, options.repeats, comparisons)
+        times.measure(comparisons)
         with database.write() as con:
             con.execute(_CHANGE_TESTS.format(copy=OTHER_TRACE))
-        measure(database, options.repeats, comparisons_with_tests)
+        times.measure(comparisons_with_tests)
+        times.summarize()
 
 
-def measure(
-    database: Database, repeats: int, ask_about: Callable[[DuckDBPyConnection], dict[str, Callable[[], Answer]]]
-) -> None:
-    """Print a line for each answer."""
-    with database.read() as con:
-        for name, ask in ask_about(con).items():
-            best = float("inf")
-            for _ in range(repeats):
-                began = time.perf_counter()
-                answer = ask()
-                best = min(best, (time.perf_counter() - began) * 1000)
-            chars = size_of(answer)
-            mark = "" if best <= MAX_MILLISECONDS and chars <= MAX_ANSWER_CHARS else "  over the limit"
-            print(f"{name:32} {best:8.1f} {chars:6}{mark}")
+def fill(database: Database, traces: int, calls: int) -> None:
+    """Fill a database with equal traces, of which TRACE is the last one."""
+    first = TRACE if traces == 1 else _earlier(1)
+    with database.write() as con:
+        con.execute(_FILL.format(trace=first, calls=calls))
+        checkpoint(con)
+    for number in range(2, traces + 1):
+        copy = TRACE if number == traces else _earlier(number)
+        with database.write() as con:
+            con.execute(_FILL_COPY.format(trace=first, original=1, copy=copy, number=number, changes=""))
+            con.execute(
+                "UPDATE traces SET started_at = started_at - to_days(?) WHERE trace_id = ?", [traces - number, copy]
+            )
+            checkpoint(con)
+
+
+def _earlier(number: int) -> str:
+    return f"2024{number // 28 + 1:02}{number % 28 + 1:02}-120000-beef"
+
+
+class Times:
+    """The times of answers.
+
+    Args:
+        database: Is asked.
+        calls: Of each trace in it.
+        repeats: How often each question is asked.
+        only: A part of the names of the answers to measure.
+    """
+
+    def __init__(self, database: Database, calls: int, repeats: int, only: str) -> None:
+        self._database = database
+        self._calls = calls
+        self._repeats = repeats
+        self._only = only
+        self._medians: dict[str, float] = {}
+
+    def measure(self, ask_about: Callable[[DuckDBPyConnection, int], dict[str, Callable[[], Answer]]]) -> None:
+        """Print a line for each answer."""
+        with self._database.read() as con:
+            for name, ask in ask_about(con, self._calls).items():
+                if self._only not in name:
+                    continue
+                taken = []
+                for _ in range(self._repeats):
+                    began = time.perf_counter()
+                    answer = ask()
+                    taken.append((time.perf_counter() - began) * 1000)
+                best, self._medians[name] = min(taken), statistics.median(taken)
+                chars = size_of(answer)
+                mark = "" if best <= MAX_MILLISECONDS and chars <= MAX_ANSWER_CHARS else "  over the limit"
+                print(f"{name:32} {best:8.1f} {self._medians[name]:8.1f} {chars:6}{mark}", flush=True)
+
+    def summarize(self) -> None:
+        """Print the median of all answers, and the slowest one."""
+        if self._medians:
+            slowest = max(self._medians, key=self._medians.__getitem__)
+            median = statistics.median(self._medians.values())
+            print(f"median of all {median:.1f} ms, slowest {self._medians[slowest]:.1f} ms ({slowest})")
 
 
 if __name__ == "__main__":

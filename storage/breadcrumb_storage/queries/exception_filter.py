@@ -133,13 +133,13 @@ FURTHER = """
 """
 
 
-# Uncaught exceptions are kept, since they ended a thread or a process.
+# Uncaught exceptions are kept, since they ended a thread or a process. Within one trace, only its tests are read.
 _NOT_OF_TESTS = f"""
     (uncaught OR (trace_id, exception_id) NOT IN (
-        SELECT (trace_id, exception_id) FROM tests WHERE exception_id IS NOT NULL
+        SELECT (trace_id, exception_id) FROM tests WHERE exception_id IS NOT NULL AND {{within}}
         UNION ALL
         SELECT (e.trace_id, e.exception_id)
-        FROM (SELECT trace_id, process_id, exception_id, raised_at FROM exceptions) e
+        FROM (SELECT trace_id, process_id, exception_id, raised_at FROM exceptions WHERE {{within}}) e
         ASOF JOIN tests t ON t.trace_id = e.trace_id AND t.process_id = e.process_id AND t.started_at <= e.raised_at
         WHERE t.outcome NOT IN ('failed', 'error') AND e.raised_at <= {TEST_END}))
 """
@@ -165,7 +165,9 @@ def exception_condition(wanted: ExceptionFilter) -> tuple[str, list[Any]]:
         failures = ", ".join(str(int(number)) for number in wanted.under.failures)
         where.append(f"({in_ranges(wanted.under.calls, 'call_id')} OR exception_id IN ({failures or 'NULL'}))")
     if not wanted.of_tests:
-        where.append(_NOT_OF_TESTS)
+        within = "true" if wanted.trace_id is None else "trace_id = ?"
+        where.append(_NOT_OF_TESTS.format(within=within))
+        parameters.extend([] if wanted.trace_id is None else [wanted.trace_id] * 2)
     return " AND ".join(where), parameters
 
 

@@ -116,6 +116,7 @@ class TextHits:
 
     def _keep_words(self, pattern: str, message_pattern: str) -> None:
         """Keep only calls that have the text as a whole word or number, if there are any."""
+        # CASE, because AND would search all values, those without the text too.
         self._reader.con.execute(
             """
             CREATE OR REPLACE TEMP TABLE found_words AS
@@ -124,8 +125,8 @@ class TextHits:
                 WHERE regexp_matches(value, $pattern) GROUP BY call_id)
             SELECT f.* REPLACE (
                 y.yielded_ns AS yielded_ns,
-                f.in_args AND regexp_matches(c.args, $pattern) AS in_args,
-                f.in_result AND regexp_matches(c.return_value, $pattern) AS in_result,
+                CASE WHEN f.in_args THEN regexp_matches(c.args, $pattern) ELSE false END AS in_args,
+                CASE WHEN f.in_result THEN regexp_matches(c.return_value, $pattern) ELSE false END AS in_result,
                 f.in_exception AND (
                     coalesce(c.exception_id IN (
                         SELECT exception_id FROM found_exceptions

@@ -12,6 +12,7 @@ from breadcrumb.value_format import (
     CUT_MARK,
     ENTRIES_CUT_PATTERN,
     FROZENSET_KEY,
+    OBJECT_KEY,
     OBJECT_KEY_PATTERN,
     OBJECT_MARK_PATTERN,
     REDACTED,
@@ -33,7 +34,13 @@ def json_without_numbers(value: str) -> str:
 
 
 def _without(text: str, number: str) -> str:
-    return f"""regexp_replace(regexp_replace({text}, '{number}', '', 'g'), '{OBJECT_MARK_PATTERN}', '>"', 'g')"""
+    # Most values have neither. To look for it takes a tenth of the time of the regular expression.
+    without_key = f"regexp_replace({text}, '{number}', '', 'g')"
+    keyed = f"CASE WHEN contains({text}, '{OBJECT_KEY}') THEN {without_key} ELSE {text} END"
+    return (
+        f"CASE WHEN contains({text}, '#') "
+        f"THEN regexp_replace({keyed}, '{OBJECT_MARK_PATTERN}', '>\"', 'g') ELSE {keyed} END"
+    )
 
 
 def text_of(value: str) -> str:

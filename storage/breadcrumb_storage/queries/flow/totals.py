@@ -190,7 +190,9 @@ class FlowLevels:
 def _roots(reader: TraceReader, roots: FlowRoots) -> tuple[str, list[Any]]:
     if roots.call_id is not None:
         return f"c.call_id = {int(roots.call_id)}", []
-    parent = "SELECT p.call_id FROM call_records p WHERE p.trace_no = c.trace_no AND p.call_id = c.parent_call_id"
+    # The number itself, and not that of c: with it the calls of other traces are not read.
+    trace_no = int(reader.trace_no)
+    parent = f"SELECT p.call_id FROM call_records p WHERE p.trace_no = {trace_no} AND p.call_id = c.parent_call_id"
     within, values = scope_condition(reader, roots)
     named, names = functions_query(roots)
     if named:
