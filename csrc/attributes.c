@@ -57,18 +57,6 @@ int read_number(Core *core, enum Owner kind, PyObject *owner, enum Name name, lo
     return *number == -1 && PyErr_Occurred() ? -1 : 0;
 }
 
-/* Set an attribute. */
-int write_attribute(Core *core, enum Owner kind, PyObject *owner, enum Name name, PyObject *value) {
-    PyObject **slot = slot_in(core, kind, owner, name);
-    if (slot == NULL) {
-        return PyObject_SetAttr(owner, core->names[name], value);
-    }
-    PyObject *old = *slot;
-    *slot = Py_NewRef(value);
-    Py_XDECREF(old);
-    return 0;
-}
-
 int visit_slots(Core *core, visitproc visit, void *arg) {
     for (int kind = 0; kind < OWNER_COUNT; kind++) {
         Py_VISIT((PyObject *)core->slots[kind].type);

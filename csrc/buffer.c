@@ -3,25 +3,6 @@
 
 #include <string.h>
 
-/* A buffer that has grown beyond this is not kept for the next text. */
-#define MOST_SPARE_BYTES (64 * 1024)
-
-/* Take the memory of the last text for the next one; a text that is made meanwhile has its own. */
-Buffer take_spare(Buffer *spare) {
-    Buffer taken = *spare;
-    memset(spare, 0, sizeof(Buffer));
-    taken.size = 0;
-    return taken;
-}
-
-void give_spare(Buffer *spare, Buffer *used) {
-    if (spare->data == NULL && used->capacity <= MOST_SPARE_BYTES) {
-        *spare = *used;
-    } else {
-        PyMem_Free(used->data);
-    }
-}
-
 int buffer_grow(Buffer *buffer, Py_ssize_t more) {
     Py_ssize_t capacity = buffer->capacity ? buffer->capacity * 2 : 512;
     while (capacity < buffer->size + more) {

@@ -12,8 +12,7 @@ static uint64_t *counter_of(const Events *events, const Known *known) {
     return at >= 0 && at + 1 < events->counters.len / 8 ? (uint64_t *)events->counters.buf + at : NULL;
 }
 
-/* Read a number of a function. It is decoded once: those of a clock are long. */
-static int read_known(const Events *events, Known *known, int at, enum Name name, long long *value) {
+static int learn_number(const Events *events, Known *known, int at, enum Name name, long long *value) {
     Number *number = &known->numbers[at];
     PyObject *object = attribute_of_function(events, known->function, name);
     if (object == NULL) {
@@ -30,6 +29,17 @@ static int read_known(const Events *events, Known *known, int at, enum Name name
         Py_XDECREF(old);
     }
     Py_DECREF(object);
+    *value = number->value;
+    return 0;
+}
+
+/* Read a number of a function. It is decoded once: those of a clock are long. */
+static inline int read_known(const Events *events, Known *known, int at, enum Name name, long long *value) {
+    const Number *number = &known->numbers[at];
+    PyObject *object = peek_attribute(events->core, FUNCTION, known->function, name);
+    if (object == NULL || object != number->object) {
+        return learn_number(events, known, at, name, value);
+    }
     *value = number->value;
     return 0;
 }
@@ -63,7 +73,6 @@ static int decide(Events *events, Known *known, uint64_t *counter, long long *at
 }
 
 /* The values of a call's arguments. */
-#define MAX_ARGUMENTS 32
 typedef struct {
     Py_ssize_t size;
     PyObject *data[MAX_ARGUMENTS];
@@ -76,13 +85,12 @@ static void drop_arguments(Arguments *arguments) {
 }
 
 /* Read the arguments; 0 without an error if Python has to. */
-static int read_arguments(const Events *events, PyObject *names, PyObject *frame, Arguments *values) {
-    Py_ssize_t count = PyTuple_Size(names);
-    if (count > MAX_ARGUMENTS) {
+static int read_arguments(const Events *events, const Known *known, PyObject *frame, Arguments *values) {
+    if (known->count > MAX_ARGUMENTS) {
         return 0;
     }
-    for (Py_ssize_t at = 0; at < count; at++) {
-        PyObject *value = events->frames.variable(frame, PyTuple_GetItem(names, at));
+    for (Py_ssize_t at = 0; at < known->count; at++) {
+        PyObject *value = events->frames.variable(frame, known->items[at]);
         if (value == NULL) {
             if (PyErr_ExceptionMatches(PyExc_NameError)) {
                 PyErr_Clear();
@@ -95,11 +103,17 @@ static int read_arguments(const Events *events, PyObject *names, PyObject *frame
     return 1;
 }
 
+/* Write the text of a value. */
+static inline int put_plain(Core *core, PyObject *value, Buffer *out) {
+    long long number;
+    return PyLong_CheckExact(value) && small_int(value, &number) ? put_integer(out, number) : put_value(core, value, out);
+}
+
 /* Write the text of a value by an encoder: most functions have the plain one for all. */
 int put_by(const Events *events, PyObject *encoder, PyObject *value, Buffer *out) {
     Core *core = events->core;
     if (encoder == events->encode) {
-        return put_value(core, value, out);
+        return put_plain(core, value, out);
     }
     if (PyCFunction_CheckExact(encoder) && PyCFunction_GetFunction(encoder) == core_encode_fields_hidden &&
         PyCFunction_GetSelf(encoder) == (PyObject *)core) {
@@ -108,21 +122,34 @@ int put_by(const Events *events, PyObject *encoder, PyObject *value, Buffer *out
     return put_bytes(out, PyObject_CallFunctionObjArgs(encoder, value, NULL));
 }
 
-/* Write the next of the constant parts of a function's record: in whole blocks, as most are short. */
-static int put_part(Buffer *out, const char **parts) {
+/* Write the next of the constant parts of a function's record, for which there is room: in whole blocks, as most are short. */
+static inline void add_part(Buffer *out, const char **parts) {
     int32_t size;
     memcpy(&size, *parts, sizeof(size));
     const char *text = *parts + sizeof(size);
-    if (buffer_reserve(out, size + PART_PADDING) < 0) {
-        return -1;
-    }
     char *to = out->data + out->size;
-    for (int32_t at = 0; at < size; at += PART_PADDING) {
+    memcpy(to, text, PART_PADDING);
+    for (int32_t at = PART_PADDING; at < size; at += PART_PADDING) {
         memcpy(to + at, text + at, PART_PADDING);
     }
     *parts = text + size;
     out->size += size;
-    return 0;
+}
+
+/* Write the number of a call, for which there is room. */
+static inline void add_number(Events *events, Buffer *out, PyObject *call) {
+    out->size += format_known(events->calls, out->data + out->size, PyLong_AsLongLong(call));
+}
+
+/* Write a time, for which there is room. */
+static inline void add_time(Events *events, Buffer *out, long long at_ns) {
+    out->size += format_time(&events->time, out->data + out->size, at_ns);
+}
+
+/* Write characters, for which there is room. */
+static inline void add_chars(Buffer *out, const char *text, size_t size) {
+    memcpy(out->data + out->size, text, size);
+    out->size += (Py_ssize_t)size;
 }
 
 static int may_teach_secret(const Arguments *values) {
@@ -135,26 +162,45 @@ static int may_teach_secret(const Arguments *values) {
     return 0;
 }
 
-/* Write the arguments, each after its name: Function.encoded_arguments. */
-static int put_arguments(const Events *events, PyObject *encoders, const Arguments *values, Buffer *out,
-                         const char **parts) {
-    Core *core = events->core;
-    const char *first = *parts;
-    Py_ssize_t begin = out->size;
-    int may_teach = may_teach_secret(values); /* one may teach a secret, which the others may hold */
+/* Look at the encoders of a function's arguments, which are others now and then. */
+static int learn_encoders(const Events *events, Known *known, PyObject *encoders) {
     if (!PyList_CheckExact(encoders)) {
         PyErr_SetString(PyExc_TypeError, "each argument has an encoder");
         return -1;
     }
+    PyObject *old = known->encoders;
+    known->encoders = Py_NewRef(encoders);
+    known->is_plain = PyList_Size(encoders) >= known->count;
+    for (Py_ssize_t at = 0; known->is_plain && at < PyList_Size(encoders); at++) {
+        known->is_plain = PyList_GetItem(encoders, at) == events->encode;
+    }
+    Py_XDECREF(old);
+    return 0;
+}
+
+/* Write the arguments, each after its name: Function.encoded_arguments. There is room for all parts. */
+static int put_arguments(const Events *events, Known *known, PyObject *encoders, const Arguments *values, Buffer *out,
+                         const char **parts) {
+    Core *core = events->core;
+    const char *first = *parts;
+    Py_ssize_t begin = out->size, room = known->parts.size;
+    int may_teach = may_teach_secret(values); /* one may teach a secret, which the others may hold */
+    if (encoders != known->encoders && learn_encoders(events, known, encoders) < 0) {
+        return -1;
+    }
+    int is_plain = known->is_plain; /* what is called below may look at other encoders */
     for (int round = 0; round < 2; round++) {
         if (may_teach && refresh(core) < 0) {
             return -1;
         }
         long long generation = core->generation;
         for (Py_ssize_t at = 0; at < values->size; at++) {
-            PyObject *encoder = Py_XNewRef(PyList_GetItem(encoders, at));
-            int failed = encoder == NULL || put_part(out, parts) < 0 ||
-                         put_by(events, encoder, values->data[at], out) < 0;
+            if (buffer_reserve(out, room) < 0) {
+                return -1;
+            }
+            add_part(out, parts);
+            PyObject *value = values->data[at], *encoder = is_plain ? NULL : Py_XNewRef(PyList_GetItem(encoders, at));
+            int failed = is_plain ? put_plain(core, value, out) < 0 : encoder == NULL || put_by(events, encoder, value, out) < 0;
             Py_XDECREF(encoder);
             if (failed) {
                 return -1;
@@ -211,8 +257,9 @@ static PyObject *site_of(Events *events, PyObject *top, PyObject *frame) {
 
 /* Write the end of a record: the call site, and the number of the task that the thread runs. */
 static int put_site(Events *events, PyObject *site, PyObject *thread, Buffer *out) {
-    long long task;
-    if (read_number(events->core, THREAD, thread, N_TASK, &task) < 0 ||
+    long long task = 0;
+    if ((peek_attribute(events->core, THREAD, thread, N_TASK) != events->no_task &&
+         read_number(events->core, THREAD, thread, N_TASK, &task) < 0) ||
         buffer_put(out, PyBytes_AsString(site), PyBytes_Size(site)) < 0) {
         return -1;
     }
@@ -223,10 +270,44 @@ static int put_site(Events *events, PyObject *site, PyObject *thread, Buffer *ou
     return PUT(out, "\t") < 0 || put_integer(out, task) < 0 ? -1 : PUT(out, "\n");
 }
 
+/* Return the tuple of an open call: that of the last one that has ended, if nothing else refers to it. */
+static PyObject *new_call(Events *events, PyObject *call, PyObject *top, PyObject *frame, PyObject *state, PyObject *sites) {
+    PyObject *open = events->spare_call;
+    events->spare_call = NULL;
+    if (open == NULL || Py_REFCNT(open) != 1) {
+        Py_XDECREF(open);
+        return PyTuple_Pack(5, call, top, frame, state, sites);
+    }
+    PyTuple_SetItem(open, 0, Py_NewRef(call)); /* none of these can fail, as nothing else refers to the tuple */
+    PyTuple_SetItem(open, 1, Py_NewRef(top));
+    PyTuple_SetItem(open, 2, Py_NewRef(frame));
+    PyTuple_SetItem(open, 3, Py_NewRef(state));
+    if (PyTuple_GetItem(open, 4) != sites) {
+        PyTuple_SetItem(open, 4, Py_NewRef(sites));
+    }
+    return open;
+}
+
+/* Give the tuple of a call that has ended to the next one, without what the call has kept alive. */
+static void give_call(Events *events, PyObject *open) {
+    if (Py_REFCNT(open) == 1 && events->spare_call == NULL) {
+        PyTuple_SetItem(open, 1, Py_NewRef(Py_None));
+        PyTuple_SetItem(open, 2, Py_NewRef(Py_None));
+        if (PyTuple_GetItem(open, 3) != Py_None) {
+            PyTuple_SetItem(open, 3, Py_NewRef(Py_None));
+        }
+        if (events->spare_call == NULL) {
+            events->spare_call = open;
+            return;
+        }
+    }
+    Py_DECREF(open);
+}
+
 /* Make a call the innermost open one of its thread. */
 static int push_call(Events *events, PyObject *thread, PyObject *call, PyObject *top, PyObject *frame, PyObject *state,
                      PyObject *sites) {
-    PyObject *open = PyTuple_Pack(5, call, top, frame, state, sites);
+    PyObject *open = new_call(events, call, top, frame, state, sites);
     int result = open == NULL ? -1 : write_attribute(events->core, THREAD, thread, N_TOP, open);
     Py_XDECREF(open);
     return result;
@@ -280,26 +361,36 @@ static PyObject *new_state(Events *events, const Known *known, PyObject *thread,
 }
 
 /* Write the beginning of a call, and make it the innermost open one. */
-static int record_begin(Events *events, const Known *known, PyObject *frame, PyObject *thread, PyObject *top,
+static int record_begin(Events *events, Known *known, PyObject *frame, PyObject *thread, PyObject *top,
                         PyObject *state, const Arguments *values) {
     Core *core = events->core;
     PyObject *call = NULL, *encoders = NULL, *site = site_of(events, top, frame);
     if (site == NULL || (call = PyIter_Next(events->call_ids)) == NULL ||
-        (encoders = attribute_of_function(events, known->function, N_ENCODE)) == NULL) {
+        (encoders = read_attribute(core, FUNCTION, known->function, N_ENCODE)) == NULL) {
         Py_XDECREF(site);
         Py_XDECREF(call);
         return -1;
     }
     Buffer record = take_spare(&events->spare);
-    const char *parts = PyBytes_AsString(known->parts);
-    int result = put_part(&record, &parts) < 0 || put_integer(&record, PyLong_AsLongLong(call)) < 0 ||
-                         put_part(&record, &parts) < 0 || put_integer(&record, now_ns()) < 0 ||
-                         put_arguments(events, encoders, values, &record, &parts) < 0 || put_part(&record, &parts) < 0 ||
-                         put_integer(&record, PyLong_AsLongLong(PyTuple_GetItem(top, 0))) < 0 ||
-                         put_part(&record, &parts) < 0 || put_site(events, site, thread, &record) < 0 ||
+    const char *parts = known->parts.data;
+    Py_ssize_t room = known->parts.size + 2 * MAX_INTEGER_CHARS;
+    int result = buffer_reserve(&record, room);
+    if (result == 0) {
+        add_part(&record, &parts);
+        add_number(events, &record, call);
+        add_part(&record, &parts);
+        add_time(events, &record, now_ns());
+        result = put_arguments(events, known, encoders, values, &record, &parts) < 0 ? -1 : buffer_reserve(&record, room);
+    }
+    if (result == 0) {
+        add_part(&record, &parts);
+        add_number(events, &record, PyTuple_GetItem(top, 0));
+        add_part(&record, &parts);
+        result = put_site(events, site, thread, &record) < 0 ||
                          push_call(events, thread, call, top, frame, state, known->call_sites) < 0
                      ? -1
                      : write_record(core, events->write_record, thread, &record);
+    }
     give_spare(&events->spare, &record);
     Py_DECREF(site);
     Py_DECREF(call);
@@ -354,8 +445,8 @@ static int is_suspended(const Events *events, PyObject *frame) {
 }
 
 /* Record a call that starts; 0 if Python has to. */
-static int record(Events *events, const Known *known, PyObject *frame, uint64_t *counter) {
-    PyObject *keeps = attribute_of_function(events, known->function, N_KEEPS_STATE);
+static int record(Events *events, Known *known, PyObject *frame, uint64_t *counter) {
+    PyObject *keeps = read_attribute(events->core, FUNCTION, known->function, N_KEEPS_STATE);
     Py_XDECREF(keeps);
     int knows = keeps == NULL || known->is_setting ? 0 : knows_state(events, known, keeps != Py_False);
     if (knows <= 0) {
@@ -368,7 +459,7 @@ static int record(Events *events, const Known *known, PyObject *frame, uint64_t 
         return PyErr_Occurred() ? FAILED : LEFT_TO_PYTHON;
     }
     PyObject *thread = Py_NewRef(events->thread); /* another thread may replace it meanwhile */
-    int result = read_arguments(events, known->names, frame, &values);
+    int result = read_arguments(events, known, frame, &values);
     if (result > 0) {
         if (counter != NULL) {
             *counter += 1;
@@ -401,38 +492,31 @@ static int count_call(Events *events, const Known *known, PyObject *frame, uint6
 /* Handle the start of a call; 0 if Python has to. */
 static int start(Events *events, PyObject *code) {
     PyObject *frame = (PyObject *)PyEval_GetFrame();
-    Known *found = frame == NULL ? NULL : find_function(events, code);
-    if (found == NULL) {
+    Known *known = frame == NULL ? NULL : find_function(events, code);
+    if (known == NULL) {
         return PyErr_Occurred() ? FAILED : LEFT_TO_PYTHON;
     }
-    int dropped = found->kind > PLAIN_FUNCTION ? is_suspended(events, frame) : 0;
+    int dropped = known->kind > PLAIN_FUNCTION ? is_suspended(events, frame) : 0;
     if (dropped) {
         return dropped < 0 ? FAILED : LEFT_TO_PYTHON;
     }
     uint64_t *counter = NULL;
     if (events->off != NULL) {
         long long at_ns = 0;
-        counter = counter_of(events, found);
-        int decision = counter == NULL ? LEFT_TO_PYTHON : decide(events, found, counter, &at_ns);
+        counter = counter_of(events, known);
+        int decision = counter == NULL ? LEFT_TO_PYTHON : decide(events, known, counter, &at_ns);
         if (decision == DONE) {
-            return count_call(events, found, frame, counter, at_ns);
+            return count_call(events, known, frame, counter, at_ns);
         }
         if (decision != RECORDED) {
             return decision;
         }
     }
-    Known known = *found; /* with references, as what is called below may find another function */
+    known->uses++; /* what is called below may find another function */
     Py_INCREF(frame);
-    Py_INCREF(known.function);
-    Py_INCREF(known.names);
-    Py_INCREF(known.parts);
-    Py_INCREF(known.call_sites);
-    int result = record(events, &known, frame, counter);
-    Py_DECREF(known.function);
-    Py_DECREF(known.names);
-    Py_DECREF(known.parts);
-    Py_DECREF(known.call_sites);
+    int result = record(events, known, frame, counter);
     Py_DECREF(frame);
+    release_known(known);
     return result;
 }
 
@@ -451,31 +535,33 @@ PyObject *events_start(PyObject *self, PyObject *const *arguments, Py_ssize_t co
                : Py_NewRef(Py_None);
 }
 
-/* Return whether end_counted takes the end of a call: it was only counted, and is not slow. -1 for an error. */
-int is_counted(Events *events, PyObject *code, PyObject *frame, long long at_ns) {
+/* Return the counter of a call that ends, and how long it took, if it was only counted and is not slow; NULL without an error
+   if end_counted does not take its end. */
+static uint64_t *counter_at_end(Events *events, PyObject *code, PyObject *frame, long long at_ns, long long *took_ns) {
     Begins *begins = (Begins *)events->begun;
     long long begun_ns = begins == NULL ? 0 : begins_find(begins, frame), slow_ns;
     Known *known = begun_ns == 0 ? NULL : find_function(events, code);
-    if (known == NULL) {
-        return begun_ns && PyErr_Occurred() ? -1 : 0;
-    }
-    if (counter_of(events, known) == NULL) {
-        return 0;
-    }
-    return read_known(events, known, SLOW_NS, N_SLOW_NS, &slow_ns) < 0 ? -1 : at_ns - begun_ns < slow_ns;
+    uint64_t *counter = known == NULL ? NULL : counter_of(events, known);
+    *took_ns = at_ns - begun_ns;
+    return counter == NULL || read_known(events, known, SLOW_NS, N_SLOW_NS, &slow_ns) < 0 || *took_ns >= slow_ns ? NULL
+                                                                                                           : counter;
+}
+
+/* Return whether end_counted takes the end of a call. -1 for an error. */
+int is_counted(Events *events, PyObject *code, PyObject *frame, long long at_ns) {
+    long long took_ns;
+    return counter_at_end(events, code, frame, at_ns, &took_ns) != NULL ? 1 : PyErr_Occurred() ? -1 : 0;
 }
 
 /* Take the end of a call that was only counted; 0 if it was not, or if Python has to do it. */
 int end_counted(Events *events, PyObject *code, PyObject *frame, long long at_ns) {
-    int result = is_counted(events, code, frame, at_ns);
-    Known *known = result <= 0 ? NULL : find_function(events, code);
-    uint64_t *counter = known == NULL ? NULL : counter_of(events, known);
+    long long took_ns;
+    uint64_t *counter = counter_at_end(events, code, frame, at_ns, &took_ns);
     if (counter == NULL) {
-        return result < 0 || PyErr_Occurred() ? FAILED : LEFT_TO_PYTHON;
+        return PyErr_Occurred() ? FAILED : LEFT_TO_PYTHON;
     }
-    Begins *begins = (Begins *)events->begun;
-    counter[1] += (uint64_t)(at_ns - begins_find(begins, frame));
-    begins_forget(begins, frame);
+    counter[1] += (uint64_t)took_ns;
+    begins_forget((Begins *)events->begun, frame);
     return DONE;
 }
 
@@ -524,10 +610,6 @@ static int end_yields(Events *events, PyObject *thread, PyObject *top, PyObject 
 static int leave_state(Events *events, PyObject *thread, PyObject *top, long long at_ns, long long *suspended_ns) {
     Core *core = events->core;
     PyObject *state = PyTuple_GetItem(top, 3);
-    *suspended_ns = 0;
-    if (state == Py_None) {
-        return 0;
-    }
     PyObject *yields = read_attribute(core, CALL_STATE, state, N_YIELDS);
     PyObject *task = yields == NULL ? NULL : read_attribute(core, CALL_STATE, state, N_OUTER_TASK);
     int result = task == NULL || read_number(core, CALL_STATE, state, N_SUSPENDED_NS, suspended_ns) < 0 ||
@@ -542,12 +624,18 @@ static int leave_state(Events *events, PyObject *thread, PyObject *top, long lon
 /* Write the end of the thread's innermost call, for which ends_plainly has said yes: CallLog.end. */
 int end_call(Events *events, PyObject *thread, PyObject *top, long long at_ns, const Ending *ending) {
     Core *core = events->core;
-    long long suspended_ns;
+    long long suspended_ns = 0;
     Buffer record = take_spare(&events->spare);
-    int failed = PUT(&record, "R\t") < 0 || put_integer(&record, PyLong_AsLongLong(PyTuple_GetItem(top, 0))) < 0 ||
-                 PUT(&record, "\t") < 0 || put_integer(&record, at_ns) < 0 || PUT(&record, "\t") < 0 ||
-                 (ending->value != NULL && put_by(events, ending->encoder, ending->value, &record) < 0) ||
-                 leave_state(events, thread, top, at_ns, &suspended_ns) < 0;
+    int failed = buffer_reserve(&record, 2 * MAX_INTEGER_CHARS + 4) < 0;
+    if (!failed) {
+        add_chars(&record, "R\t", 2);
+        add_number(events, &record, PyTuple_GetItem(top, 0));
+        add_chars(&record, "\t", 1);
+        add_time(events, &record, at_ns);
+        add_chars(&record, "\t", 1);
+        failed = (ending->value != NULL && put_by(events, ending->encoder, ending->value, &record) < 0) ||
+                 (PyTuple_GetItem(top, 3) != Py_None && leave_state(events, thread, top, at_ns, &suspended_ns) < 0);
+    }
     if (!failed && (ending->outcome || suspended_ns)) {
         failed = PUT(&record, "\t") < 0 || put_integer(&record, ending->outcome) < 0 || PUT(&record, "\t") < 0 ||
                  put_integer(&record, suspended_ns) < 0 ||
@@ -621,7 +709,9 @@ static int end(Events *events, PyObject *code, PyObject *value) {
     if (top != NULL) {
         result = record_end(events, code, top, at_ns, value);
     }
-    Py_XDECREF(top);
+    if (top != NULL) {
+        give_call(events, top);
+    }
     Py_DECREF(frame);
     return result == LEFT_TO_PYTHON && PyErr_Occurred() ? FAILED : result;
 }

@@ -38,9 +38,25 @@ typedef struct {
     Py_ssize_t capacity;
 } Buffer;
 
-Buffer take_spare(Buffer *spare);
-void give_spare(Buffer *spare, Buffer *used);
 int buffer_grow(Buffer *buffer, Py_ssize_t more);
+
+/* A buffer that has grown beyond this is not kept for the next text. */
+#define MOST_SPARE_BYTES (64 * 1024)
+
+/* Take the memory of the last text for the next one; a text that is made meanwhile has its own. */
+static inline Buffer take_spare(Buffer *spare) {
+    Buffer taken = {spare->data, 0, spare->capacity};
+    *spare = (Buffer){NULL, 0, 0};
+    return taken;
+}
+
+static inline void give_spare(Buffer *spare, const Buffer *used) {
+    if (spare->data == NULL && used->capacity <= MOST_SPARE_BYTES) {
+        *spare = *used;
+    } else {
+        PyMem_Free(used->data);
+    }
+}
 
 /* Make room for more bytes. */
 static inline int buffer_reserve(Buffer *buffer, Py_ssize_t more) {
@@ -61,6 +77,23 @@ Py_ssize_t buffer_put_quoted(Buffer *buffer, const Py_UCS4 *text, Py_ssize_t siz
 int put_bytes(Buffer *buffer, PyObject *bytes);
 #define MAX_INTEGER_CHARS 24
 Py_ssize_t format_integer(char *to, long long number);
+
+/* The text of numbers that are written again: that of a call begins and ends its record, and is in those of its callees. */
+#define KNOWN_TEXTS 8 /* a power of two; each has the last number of those that belong there */
+typedef struct {
+    long long number;
+    Py_ssize_t size; /* 0: none yet */
+    char text[MAX_INTEGER_CHARS];
+} NumberText;
+Py_ssize_t format_known(NumberText *texts, char *to, long long number);
+
+/* The text of a time without its last eight digits, which most times share with the one before. */
+typedef struct {
+    long long begin; /* the first time with this text; 0 without one */
+    Py_ssize_t size;
+    char text[MAX_INTEGER_CHARS];
+} TimeText;
+Py_ssize_t format_time(TimeText *known, char *to, long long at_ns);
 
 static inline int put_integer(Buffer *buffer, long long number) {
     if (buffer_reserve(buffer, MAX_INTEGER_CHARS) < 0) {
@@ -283,14 +316,21 @@ enum { LIMIT, NEXT_TIMED, NEXT_LOOK, FRESH_AT_NS, SLOW_NS, NUMBER_COUNT };
 /* What code is. Modules and class bodies are of another kind. */
 enum Kind { OTHER_KIND, PLAIN_FUNCTION, GENERATOR, COROUTINE, ASYNC_GENERATOR };
 
+#define MAX_ARGUMENTS 32 /* of a function whose calls begin here */
+
 /* What never changes of a traced function. It is found by the address of its code, which the function keeps alive. */
 typedef struct {
+    Py_ssize_t uses; /* the table's, and of each event that needs it: another function may take its place meanwhile */
     PyObject *code;
     PyObject *function;
     PyObject *names;
-    PyObject *parts; /* of its records, without the fields between them: bytes with the size and the text of each */
+    PyObject *items[MAX_ARGUMENTS]; /* the first names, borrowed */
+    Py_ssize_t count;               /* of its arguments */
+    Buffer parts; /* of its records, without the fields between them: the size and the text of each */
     PyObject *call_sites;
     PyObject *forgotten; /* the variables that are removed from the dict of its frame's f_locals; NULL: not known yet */
+    PyObject *encoders;  /* of its arguments, when they were looked at; NULL: they were not */
+    int is_plain;        /* whether each of these is the plain one */
     enum Kind kind;
     int is_special; /* whether its ends mean more to the tracer than those of other functions */
     Py_ssize_t counter;
@@ -357,13 +397,17 @@ typedef struct {
     PyObject *yields_type; /* of which all values count; NULL: not seen yet */
     PyObject *async_yields_type;
     long raise_opcode; /* the number of RAISE_VARARGS */
+    PyObject *spare_call; /* an open call that has ended, for the next one; may be NULL */
+    PyObject *no_task;    /* the number that says that a thread runs no task */
+    NumberText calls[KNOWN_TEXTS];
+    TimeText time;
     Py_ssize_t steps; /* suspensions since adaptive capture was told of them */
     PyObject *ran;      /* NULL: no lines of tests are noted */
     Py_buffer counters; /* empty: calls are counted in Python */
     PyObject *thread;   /* that of the last event, as the next */
     PyObject *state;
     PyObject *lines;
-    Known *known;
+    Known **known;
     Site *sites;
     Buffer spare;
 } Events;
@@ -386,14 +430,37 @@ static inline PyObject *read_attribute(Core *core, enum Owner kind, PyObject *ow
     PyObject **slot = slot_in(core, kind, owner, name);
     return slot != NULL && *slot != NULL ? Py_NewRef(*slot) : search_attribute(core, kind, owner, name);
 }
+
+/* Return an attribute, borrowed; NULL without an error where it is not set, or not known to be in a slot. */
+static inline PyObject *peek_attribute(Core *core, enum Owner kind, PyObject *owner, enum Name name) {
+    PyObject **slot = slot_in(core, kind, owner, name);
+    return slot != NULL ? *slot : NULL;
+}
+
+/* Set an attribute. */
+static inline int write_attribute(Core *core, enum Owner kind, PyObject *owner, enum Name name, PyObject *value) {
+    PyObject **slot = slot_in(core, kind, owner, name);
+    if (slot == NULL) {
+        return PyObject_SetAttr(owner, core->names[name], value);
+    }
+    PyObject *old = *slot;
+    *slot = Py_NewRef(value);
+    Py_XDECREF(old);
+    return 0;
+}
 int read_number(Core *core, enum Owner kind, PyObject *owner, enum Name name, long long *number);
-int write_attribute(Core *core, enum Owner kind, PyObject *owner, enum Name name, PyObject *value);
 int visit_slots(Core *core, visitproc visit, void *arg);
 void forget_slots(Core *core);
 
 /* numbers.c */
 int write_int(Walk *walk, PyObject *value, Py_ssize_t *chars);
-int small_int(PyObject *value, long long *number);
+
+/* Return whether an integer has fewer digits than a payment card number, and needs no look at its digits. */
+static inline int small_int(PyObject *value, long long *number) {
+    int overflow;
+    *number = PyLong_AsLongLongAndOverflow(value, &overflow);
+    return !overflow && *number > -MIN_CARD && *number < MIN_CARD;
+}
 int write_float(Walk *walk, PyObject *value, Py_ssize_t *chars);
 
 /* texts.c */
@@ -459,10 +526,28 @@ long long now_ns(void);
 PyObject *attribute_of_event(const Events *events, PyObject *owner, enum Name name);
 PyObject *attribute_of_function(const Events *events, PyObject *function, enum Name name);
 int number_of_function(const Events *events, PyObject *function, enum Name name, long long *number);
-Known *find_function(Events *events, PyObject *code);
+Known *look_up_function(Events *events, PyObject *code, Known **place);
+void release_known(Known *known);
+
+/* Find the function of code; NULL without an error if it is not traced. Valid until the next call of this, unless it is used. */
+static inline Known *find_function(Events *events, PyObject *code) {
+    uintptr_t at = (uintptr_t)code >> 4;
+    Known **place = &events->known[(at ^ at >> 10) & (KNOWN_SLOTS - 1)];
+    return *place != NULL && (*place)->code == code ? *place : look_up_function(events, code, place);
+}
 int find_thread(Events *events);
 PyObject *top_call(Events *events);
-PyObject *open_call(Events *events, PyObject *frame, int searches);
+PyObject *search_open_call(Events *events, PyObject *frame, int searches);
+
+/* Return the innermost open call of this thread if it is the one in a frame, and the thread's state in events->thread;
+   NULL without an error if it is not. That of the last event is looked at first, and no other one unless `searches`. */
+static inline PyObject *open_call(Events *events, PyObject *frame, int searches) {
+    PyObject *top = events->thread == NULL ? NULL : peek_attribute(events->core, THREAD, events->thread, N_TOP);
+    if (top != NULL && PyTuple_CheckExact(top) && PyTuple_Size(top) == 5 && PyTuple_GetItem(top, 2) == frame) {
+        return Py_NewRef(top); /* a frame is of one thread */
+    }
+    return top == NULL || searches ? search_open_call(events, frame, searches) : NULL;
+}
 int is_not_open(Events *events, PyObject *frame);
 PyObject *handle_failure(Events *events);
 

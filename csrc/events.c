@@ -28,46 +28,46 @@ int number_of_function(const Events *events, PyObject *function, enum Name name,
     return read_number(events->core, FUNCTION, function, name, number);
 }
 
-static void drop_known(Known *known) {
-    Known old = *known;
-    memset(known, 0, sizeof(Known));
-    Py_XDECREF(old.code);
-    Py_XDECREF(old.function);
-    Py_XDECREF(old.names);
-    Py_XDECREF(old.parts);
-    Py_XDECREF(old.call_sites);
-    Py_XDECREF(old.forgotten);
-    for (int number = 0; number < NUMBER_COUNT; number++) {
-        Py_XDECREF(old.numbers[number].object);
+/* End a use of what is known of a function. */
+void release_known(Known *known) {
+    if (--known->uses > 0) {
+        return;
     }
+    Py_XDECREF(known->code);
+    Py_XDECREF(known->function);
+    Py_XDECREF(known->names);
+    PyMem_Free(known->parts.data);
+    Py_XDECREF(known->call_sites);
+    Py_XDECREF(known->forgotten);
+    Py_XDECREF(known->encoders);
+    for (int number = 0; number < NUMBER_COUNT; number++) {
+        Py_XDECREF(known->numbers[number].object);
+    }
+    PyMem_Free(known);
 }
 
-/* Return the constant parts of a record. `format` is one of Python: %d and %b for the fields, %% for a percent sign. */
-static PyObject *parts_of(PyObject *format) {
+/* Find the constant parts of a record. `format` is one of Python: %d and %b for the fields, %% for a percent sign. */
+static int learn_parts(PyObject *format, Buffer *parts) {
     const char *at = PyBytes_AsString(format), *end = at + PyBytes_Size(format);
-    Buffer parts = {NULL, 0, 0};
     int failed = 0;
     while (!failed && at <= end) {
-        Py_ssize_t begin = parts.size;
+        Py_ssize_t begin = parts->size;
         int32_t size = 0;
-        failed = buffer_put(&parts, (const char *)&size, sizeof(size)) < 0;
+        failed = buffer_put(parts, (const char *)&size, sizeof(size)) < 0;
         for (; !failed && at < end; at++) {
             if (*at == '%' && at + 1 < end && *++at != '%') {
                 break;
             }
-            failed = buffer_put(&parts, at, 1) < 0;
+            failed = buffer_put(parts, at, 1) < 0;
         }
         at++;
-        size = (int32_t)(parts.size - begin - (Py_ssize_t)sizeof(size));
+        size = (int32_t)(parts->size - begin - (Py_ssize_t)sizeof(size));
         if (!failed) {
-            memcpy(parts.data + begin, &size, sizeof(size));
+            memcpy(parts->data + begin, &size, sizeof(size));
         }
     }
     static const char padding[PART_PADDING] = {0};
-    failed = failed || buffer_put(&parts, padding, PART_PADDING) < 0;
-    PyObject *result = failed ? NULL : PyBytes_FromStringAndSize(parts.data, parts.size);
-    PyMem_Free(parts.data);
-    return result;
+    return failed || buffer_put(parts, padding, PART_PADDING) < 0 ? -1 : 0;
 }
 
 static enum Kind kind_of(PyObject *name) {
@@ -115,42 +115,50 @@ static int learn_function(const Events *events, PyObject *code, PyObject *functi
         return -1;
     }
     int has_types = PyTuple_CheckExact(known->names) && PyBytes_CheckExact(record) && PyDict_CheckExact(known->call_sites);
-    known->parts = has_types ? parts_of(record) : NULL;
+    int failed = has_types && learn_parts(record, &known->parts) < 0;
     Py_DECREF(record);
     if (!has_types) {
         PyErr_SetString(PyExc_TypeError, "a function has attributes of other types");
     }
-    if (known->parts == NULL) {
+    if (failed || !has_types) {
         return -1;
+    }
+    known->count = PyTuple_Size(known->names);
+    for (Py_ssize_t at = 0; at < known->count && at < MAX_ARGUMENTS; at++) {
+        known->items[at] = PyTuple_GetItem(known->names, at);
     }
     known->counter = slot < 0 ? NO_COUNTER : (Py_ssize_t)counter; /* without a slot, that of another function */
     return 0;
 }
 
-/* Look a function up in Python's table; NULL without an error if it is not traced. */
-static Known *look_up_function(Events *events, PyObject *code, Known *known) {
-    Known found;
-    memset(&found, 0, sizeof(Known));
+/* Look a function up in Python's table, and put it in its place here; NULL without an error if it is not traced. */
+Known *look_up_function(Events *events, PyObject *code, Known **place) {
     PyObject *address = PyLong_FromVoidPtr(code);
     PyObject *function = address == NULL ? NULL : PyDict_GetItemWithError(events->functions, address);
     Py_XDECREF(address);
     if (function == NULL) {
         return NULL;
     }
-    if (learn_function(events, code, function, &found) < 0) {
-        drop_known(&found);
+    Known *known = PyMem_Calloc(1, sizeof(Known));
+    if (known == NULL) {
+        PyErr_NoMemory();
         return NULL;
     }
-    drop_known(known);
-    *known = found;
-    return known;
-}
-
-/* Find the function of code; NULL without an error if it is not traced. Valid until the next call of this. */
-Known *find_function(Events *events, PyObject *code) {
-    uintptr_t at = (uintptr_t)code >> 4;
-    Known *known = &events->known[(at ^ at >> 10) & (KNOWN_SLOTS - 1)];
-    return known->code == code ? known : look_up_function(events, code, known);
+    known->uses = 1;
+    if (learn_function(events, code, function, known) < 0) {
+        release_known(known);
+        return NULL;
+    }
+    Known *old = *place;
+    *place = known;
+    if (old == NULL) {
+        return known;
+    }
+    known->uses++; /* what is dropped may run code, and that find other functions */
+    release_known(old);
+    int is_replaced = known->uses == 1;
+    release_known(known);
+    return is_replaced ? find_function(events, code) : known;
 }
 
 /* Find the state of this thread, into events->thread; 0 without an error if it has none yet. */
@@ -177,18 +185,12 @@ PyObject *top_call(Events *events) {
     return top;
 }
 
-/* Return the innermost open call of this thread if it is the one in a frame, and the thread's state in events->thread;
-   NULL without an error if it is not. That of the last event is looked at first, and no other one unless `searches`. */
-PyObject *open_call(Events *events, PyObject *frame, int searches) {
-    PyObject *top = top_call(events);
-    if (top != NULL && PyTuple_GetItem(top, 2) == frame) {
-        return top; /* a frame is of one thread */
-    }
-    Py_XDECREF(top);
-    if (!searches || PyErr_Occurred() || find_thread(events) <= 0) {
+/* Do the part of open_call that takes longer. */
+PyObject *search_open_call(Events *events, PyObject *frame, int searches) {
+    if (searches && find_thread(events) <= 0) {
         return NULL;
     }
-    top = top_call(events);
+    PyObject *top = top_call(events);
     if (top != NULL && PyTuple_GetItem(top, 2) != frame) {
         Py_CLEAR(top);
     }
@@ -235,7 +237,11 @@ PyObject *handle_failure(Events *events) {
 
 static void drop_caches(Events *events) {
     for (int at = 0; events->known != NULL && at < KNOWN_SLOTS; at++) {
-        drop_known(&events->known[at]);
+        Known *old = events->known[at];
+        events->known[at] = NULL;
+        if (old != NULL) {
+            release_known(old);
+        }
     }
     for (int at = 0; events->sites != NULL && at < SITE_SLOTS; at++) {
         Site old = events->sites[at];
@@ -340,9 +346,10 @@ static PyObject *events_new(PyTypeObject *type, PyObject *arguments, PyObject *k
     }
     events->core = (Core *)Py_NewRef(core);
     events->frames = find_frame_functions();
-    events->known = PyMem_Calloc(KNOWN_SLOTS, sizeof(Known));
+    events->known = PyMem_Calloc(KNOWN_SLOTS, sizeof(Known *));
     events->sites = PyMem_Calloc(SITE_SLOTS, sizeof(Site));
-    int has_memory = events->known != NULL && events->sites != NULL;
+    events->no_task = PyLong_FromLong(0);
+    int has_memory = events->known != NULL && events->sites != NULL && events->no_task != NULL;
     if (!has_memory) {
         PyErr_NoMemory();
     }
@@ -363,12 +370,15 @@ static int events_traverse(PyObject *self, visitproc visit, void *arg) {
     Py_VISIT(events->yields_type);
     Py_VISIT(events->async_yields_type);
     Py_VISIT(events->ran);
+    Py_VISIT(events->spare_call);
     Py_VISIT(events->thread);
     Py_VISIT(events->state);
     Py_VISIT(events->lines);
     for (int at = 0; events->known != NULL && at < KNOWN_SLOTS; at++) {
-        Py_VISIT(events->known[at].function);
-        Py_VISIT(events->known[at].call_sites);
+        if (events->known[at] != NULL && events->known[at]->uses == 1) {
+            Py_VISIT(events->known[at]->function);
+            Py_VISIT(events->known[at]->call_sites);
+        }
     }
     for (int at = 0; events->sites != NULL && at < SITE_SLOTS; at++) {
         Py_VISIT(events->sites[at].sites);
@@ -386,6 +396,8 @@ static int events_clear(PyObject *self) {
     Py_CLEAR(events->yields_type);
     Py_CLEAR(events->async_yields_type);
     Py_CLEAR(events->ran);
+    Py_CLEAR(events->spare_call);
+    Py_CLEAR(events->no_task);
     Py_CLEAR(events->thread);
     Py_CLEAR(events->state);
     Py_CLEAR(events->lines);

@@ -452,22 +452,21 @@ static int end_raised(Events *events, PyObject *top, PyObject *frame, PyObject *
 }
 
 /* Handle an exception that leaves a traced function; 0 if Python has to. */
-static int unwind_traced(Events *events, const Known *found, PyObject *frame, PyObject *back, PyObject *exception) {
-    if (found->is_special) {
+static int unwind_traced(Events *events, const Known *known, PyObject *frame, PyObject *back, PyObject *exception) {
+    if (known->is_special) {
         return LEFT_TO_PYTHON;
     }
-    PyObject *off = found->kind == PLAIN_FUNCTION ? Py_NewRef(Py_False) : attribute_of_function(events, found->function, N_IS_OFF);
+    PyObject *off = known->kind == PLAIN_FUNCTION ? Py_NewRef(Py_False) : attribute_of_function(events, known->function, N_IS_OFF);
     Py_XDECREF(off);
     if (off != Py_False) { /* the resumes of a generator that is switched off are not observed */
         return off == NULL ? FAILED : LEFT_TO_PYTHON;
     }
-    Known known = *found; /* what is called below may find another function; the frame keeps the code alive, which this keeps */
-    PyObject *code = Py_NewRef(known.code), *top = NULL;
+    PyObject *code = known->code, *top = NULL;
     long long id, at_ns = now_ns();
-    enum Left what = what_ends(events, &known, frame, at_ns, &top);
+    enum Left what = what_ends(events, known, frame, at_ns, &top);
     int result = what == LEFT_FAILED    ? FAILED
                  : what == LEFT_UNCLEAR ? LEFT_TO_PYTHON
-                                        : examine(events, &known, frame, back, exception, &id);
+                                        : examine(events, known, frame, back, exception, &id);
     if (result == DONE && what == LEFT_OPEN) {
         result = end_raised(events, top, frame, exception, at_ns, id);
     } else if (result == DONE && what == LEFT_COUNTED) {
@@ -477,7 +476,6 @@ static int unwind_traced(Events *events, const Known *found, PyObject *frame, Py
         result = FAILED;
     }
     Py_XDECREF(top);
-    Py_DECREF(code);
     return result;
 }
 
@@ -486,10 +484,15 @@ static int unwind_in(Events *events, PyObject *code, PyObject *frame, PyObject *
     if (back == NULL) { /* the outermost frame, whose exception nobody takes */
         return PyErr_Occurred() ? FAILED : LEFT_TO_PYTHON;
     }
-    const Known *known = find_function(events, code);
-    int result = known != NULL      ? unwind_traced(events, known, frame, back, exception)
-                 : PyErr_Occurred() ? FAILED
-                                    : is_of_no_interest(events, code, frame);
+    Known *known = find_function(events, code);
+    int result;
+    if (known != NULL) {
+        known->uses++; /* what is called below may find another function */
+        result = unwind_traced(events, known, frame, back, exception);
+        release_known(known);
+    } else {
+        result = PyErr_Occurred() ? FAILED : is_of_no_interest(events, code, frame);
+    }
     Py_DECREF(back);
     return result < 0 ? FAILED : result;
 }

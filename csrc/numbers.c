@@ -4,83 +4,86 @@
 #include <math.h>
 #include <string.h>
 
-/* Return whether an integer has fewer digits than a payment card number, and needs no look at its digits. */
-int small_int(PyObject *value, long long *number) {
-    int overflow;
-    *number = PyLong_AsLongLongAndOverflow(value, &overflow);
-    return !overflow && *number > -MIN_CARD && *number < MIN_CARD;
+/* Return the eight digits of a number below 100,000,000, one a byte, the first in the lowest: all at once, as the parts of
+   one product. */
+static inline uint64_t eight_digits(uint32_t number) {
+    uint64_t fours = number / 10000 | (uint64_t)(number % 10000) << 32;
+    uint64_t hundreds = (fours * 10486 >> 20) & 0x7F0000007FULL;
+    uint64_t twos = hundreds | (fours - hundreds * 100) << 16;
+    uint64_t tens = (twos * 103 >> 10) & 0x000F000F000F000FULL;
+    return tens | (twos - tens * 10) << 8;
 }
 
-static const char PAIRS[] =
-    "00010203040506070809101112131415161718192021222324"
-    "25262728293031323334353637383940414243444546474849"
-    "50515253545556575859606162636465666768697071727374"
-    "75767778798081828384858687888990919293949596979899";
+#define ASCII_ZEROS 0x3030303030303030ULL
 
-static const uint64_t POWERS[] = {
-    1ULL,
-    10ULL,
-    100ULL,
-    1000ULL,
-    10000ULL,
-    100000ULL,
-    1000000ULL,
-    10000000ULL,
-    100000000ULL,
-    1000000000ULL,
-    10000000000ULL,
-    100000000000ULL,
-    1000000000000ULL,
-    10000000000000ULL,
-    100000000000000ULL,
-    1000000000000000ULL,
-    10000000000000000ULL,
-    100000000000000000ULL,
-    1000000000000000000ULL,
-    10000000000000000000ULL,
-};
-
-/* Return how many digits an integer from 1 on has: a bit is 0.301 digits, which is right but for one. */
-static Py_ssize_t count_digits(uint64_t number) {
-    int digits = (64 - __builtin_clzll(number)) * 1233 >> 12;
-    return digits + (number >= POWERS[digits]);
+/* Write eight characters, the first of which is in the lowest byte. */
+static inline void put_eight(char *to, uint64_t chars) {
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    chars = __builtin_bswap64(chars);
+#endif
+    memcpy(to, &chars, sizeof(chars));
 }
 
-static void put_pair(char *to, uint32_t number) { memcpy(to, &PAIRS[2 * number], 2); }
-
-static void put_eight(char *to, uint32_t number) {
-    uint32_t high = number / 10000, low = number % 10000;
-    put_pair(to, high / 100);
-    put_pair(to + 2, high % 100);
-    put_pair(to + 4, low / 100);
-    put_pair(to + 6, low % 100);
+/* Write a number below 100,000,000 into at least eight bytes, and return how many it took. */
+static inline Py_ssize_t put_few(char *to, uint32_t number) {
+    uint64_t digits = eight_digits(number);
+    int zeros = __builtin_ctzll(digits | 1ULL << 56) & ~7; /* bits of leading ones; the last digit is written */
+    put_eight(to, (digits | ASCII_ZEROS) >> zeros);
+    return 8 - zeros / 8;
 }
+
+#define HUNDRED_MILLION 100000000u
 
 /* Write an integer into at least 24 bytes, and return how many it took. */
 Py_ssize_t format_integer(char *to, long long number) {
     uint64_t rest = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
-    if (number >= 0 && number < 10) {
-        to[0] = (char)('0' + number);
+    char *at = to;
+    if (rest < 10 && number >= 0) {
+        *at = (char)('0' + rest);
         return 1;
     }
-    Py_ssize_t size = (number < 0) + count_digits(rest);
-    char *at = to + size;
-    for (; rest >= 100000000; rest /= 100000000) {
-        put_eight(at -= 8, (uint32_t)(rest % 100000000));
+    *at = '-';
+    at += number < 0;
+    if (rest < HUNDRED_MILLION) {
+        return at + put_few(at, (uint32_t)rest) - to;
     }
-    uint32_t few = (uint32_t)rest;
-    for (; few >= 100; few /= 100) {
-        put_pair(at -= 2, few % 100);
-    }
-    if (few >= 10) {
-        put_pair(at - 2, few);
+    uint64_t high = rest / HUNDRED_MILLION;
+    if (high < HUNDRED_MILLION) {
+        at += put_few(at, (uint32_t)high);
     } else {
-        at[-1] = (char)('0' + few);
+        at += put_few(at, (uint32_t)(high / HUNDRED_MILLION));
+        put_eight(at, eight_digits((uint32_t)(high % HUNDRED_MILLION)) | ASCII_ZEROS);
+        at += 8;
     }
-    if (number < 0) {
-        to[0] = '-';
+    put_eight(at, eight_digits((uint32_t)(rest % HUNDRED_MILLION)) | ASCII_ZEROS);
+    return at + 8 - to;
+}
+
+/* Write an integer whose text may be known; `texts` has those that were written last. */
+Py_ssize_t format_known(NumberText *texts, char *to, long long number) {
+    NumberText *known = &texts[number & (KNOWN_TEXTS - 1)];
+    if (known->number != number || known->size == 0) {
+        known->number = number;
+        known->size = format_integer(known->text, number);
     }
-    return size;
+    memcpy(to, known->text, MAX_INTEGER_CHARS);
+    return known->size;
+}
+
+/* Write a time in nanoseconds; `known` has the first digits of the last one. */
+Py_ssize_t format_time(TimeText *known, char *to, long long at_ns) {
+    uint64_t after = (uint64_t)at_ns - (uint64_t)known->begin;
+    if (known->begin == 0 || after >= HUNDRED_MILLION) {
+        if (at_ns < HUNDRED_MILLION) {
+            return format_integer(to, at_ns);
+        }
+        after = (uint64_t)at_ns % HUNDRED_MILLION;
+        known->begin = at_ns - (long long)after;
+        known->size = format_integer(known->text, at_ns / HUNDRED_MILLION);
+    }
+    memcpy(to, known->text, MAX_INTEGER_CHARS - 8);
+    put_eight(to + known->size, eight_digits((uint32_t)after) | ASCII_ZEROS);
+    return known->size + 8;
 }
 
 /* As in card_numbers.py: a number that begins with a second between 2015 and 2035, and has as many digits as a time in
@@ -164,9 +167,7 @@ static Py_ssize_t format_plain(char *to, double value) {
     count += format_integer(to + count, whole);
     to[count++] = '.';
     Py_ssize_t first = count;
-    put_pair(to + count, (uint32_t)part / 10000);
-    put_pair(to + count + 2, (uint32_t)part / 100 % 100);
-    put_pair(to + count + 4, (uint32_t)part % 100);
+    put_eight(to + count, (eight_digits((uint32_t)part) | ASCII_ZEROS) >> 16); /* the last six */
     count += DECIMALS;
     while (count > first + 1 && to[count - 1] == '0') {
         count--;
