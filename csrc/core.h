@@ -14,7 +14,7 @@
 #include <string.h>
 
 /* What the loader compares with its own number: to be raised with every change of what the two say to each other. */
-#define INTERFACE 4
+#define INTERFACE 5
 
 /* The limits of values/walk.py and values/encoder.py; tests/tracer/test_core.py holds them equal. */
 #define MEMO_MAX_CHARS 200
@@ -126,6 +126,7 @@ typedef struct {
     PyObject *plan;
     PyObject *short_name; /* None: instances have no numbers */
     PyObject *slots;      /* a tuple of names */
+    PyObject *said;       /* the text that stands for an instance without fields; NULL: it has none */
     Buffer opening;       /* {"$type": "Name" */
     Py_ssize_t name_chars;
     int is_object; /* 0: its writer in Python is called */
@@ -158,6 +159,14 @@ typedef struct {
     Py_ssize_t at[NAME_COUNT]; /* 0: it has no such slot */
 } Slots;
 
+/* The number of an object that was written: what ObjectNumbers.known has at its address. It is its own as long as it lives. */
+#define NUMBER_SLOTS 512 /* a power of two; each has the last object of those that belong there */
+typedef struct {
+    PyObject *value; /* borrowed, as a dead one's reference is; NULL: none */
+    PyObject *known;
+    long long number;
+} ObjectNumber;
+
 /* References that a value being written needs: the program may change its containers while Python is called. */
 #define INLINE_ITEMS 32
 typedef struct {
@@ -167,9 +176,32 @@ typedef struct {
     PyObject *first[INLINE_ITEMS];
 } Items;
 
-void items_init(Items *items);
-int items_push(Items *items, PyObject *item); /* takes a new reference */
-void items_free(Items *items);
+int items_grow(Items *items);
+
+static inline void items_init(Items *items) {
+    items->data = items->first;
+    items->size = 0;
+    items->capacity = INLINE_ITEMS;
+}
+
+/* Add an item, with a new reference. */
+static inline int items_push(Items *items, PyObject *item) {
+    if (items->size == items->capacity && items_grow(items) < 0) {
+        return -1;
+    }
+    items->data[items->size++] = Py_NewRef(item);
+    return 0;
+}
+
+static inline void items_free(Items *items) {
+    while (items->size) {
+        Py_DECREF(items->data[--items->size]);
+    }
+    if (items->data != items->first) {
+        PyMem_Free(items->data);
+        items_init(items);
+    }
+}
 
 /* The encoder: the type that the module exports. */
 typedef struct {
@@ -187,7 +219,9 @@ typedef struct {
     Py_ssize_t max_chars;
     Py_ssize_t max_items;
     Py_ssize_t max_depth;
-    long long generation; /* of the redactor, for which the following holds */
+    PyObject *generation_number; /* of the redactor, for which the following holds */
+    long long generation;        /* the same */
+    ObjectNumber *object_numbers;
     Key *keys;
     Py_ssize_t key_count;
     Plan **plans;
@@ -474,7 +508,14 @@ int load_hints(Core *core);
 void free_hints(Core *core);
 
 /* keys.c */
-int refresh(Core *core);
+int follow_redactor(Core *core);
+
+/* Follow the redactor: after a change, all that was decided before is decided again. */
+static inline int refresh(Core *core) {
+    PyObject *generation = peek_attribute(core, REDACTOR, core->redactor, N_GENERATION);
+    return generation != NULL && generation == core->generation_number ? 0 : follow_redactor(core);
+}
+
 void forget_keys(Core *core);
 enum { NAME_PART = 1, VALUE_PART = 2, JUDGED_NAME = 4 };
 int part_of_key(Walk *walk, PyObject *key);
@@ -488,6 +529,10 @@ typedef struct {
 
 int write_key(Walk *walk, PyObject *key, PyObject **used, KeyMeaning *meaning, Py_ssize_t *chars);
 
+/* Return what a weak reference is to, borrowed; None if it is dead. It is in the stable ABI, though not in the headers of 3.15:
+   calling a reference takes seven times as long. */
+PyAPI_FUNC(PyObject *) PyWeakref_GetObject(PyObject *reference);
+
 /* plans.c */
 Plan *find_plan(Core *core, PyTypeObject *type);
 void release_plan(Plan *plan);
@@ -496,6 +541,7 @@ void forget_plans(Core *core);
 /* objects.c */
 int write_instance(Walk *walk, PyObject *value);
 int write_without_fields(Walk *walk, PyObject *value);
+void forget_object_numbers(Core *core);
 int clear_if_unreadable(Core *core);
 
 /* module.c */

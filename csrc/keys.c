@@ -27,14 +27,22 @@ void forget_keys(Core *core) {
     core->key_count = 0;
 }
 
-/* Follow the redactor: after a change, all that was decided before is decided again. */
-int refresh(Core *core) {
+/* Remember which object the redactor's generation is: it is compared again and again. */
+static int learn_generation(Core *core) {
+    PyObject *number = read_attribute(core, REDACTOR, core->redactor, N_GENERATION), *old = core->generation_number;
+    core->generation_number = number;
+    Py_XDECREF(old);
+    return number == NULL ? -1 : 0;
+}
+
+/* Do the part of refresh that takes longer. */
+int follow_redactor(Core *core) {
     long long generation;
     if (read_number(core, REDACTOR, core->redactor, N_GENERATION, &generation) < 0) {
         return -1;
     }
     if (generation == core->generation) {
-        return 0;
+        return learn_generation(core);
     }
     PyObject *nothing = PyObject_CallMethodObjArgs(core->encoder, core->names[N_FORGET_OUTDATED], NULL);
     if (nothing == NULL) {
@@ -46,7 +54,7 @@ int refresh(Core *core) {
     }
     forget_keys(core);
     core->generation = generation;
-    return 0;
+    return 0; /* the object is learned the next time: it may be of a later generation by now */
 }
 
 /* Return what Encoder.key has told of a key: which part of a setting it is, and JUDGED_NAME; -1 for an error. */
@@ -94,12 +102,8 @@ static int remember(Walk *walk, PyObject *key, PyObject *known) {
 }
 
 /* Find a text among the known keys, of this table or of the one in Python; NULL without an error if it is not there. */
-static Key *find_key(Walk *walk, PyObject *key) {
+static Key *find_known_key(Walk *walk, PyObject *key) {
     Core *core = walk->core;
-    Key *slot = slot_of_key(core, key);
-    if (slot->key != NULL) {
-        return slot;
-    }
     PyObject *known = PyDict_GetItemWithError(core->known_keys, key);
     if (known == NULL || !PyTuple_CheckExact(known)) {
         return NULL;
@@ -108,6 +112,11 @@ static Key *find_key(Walk *walk, PyObject *key) {
     int failed = remember(walk, key, known) < 0;
     Py_DECREF(known);
     return failed ? NULL : slot_of_key(core, key);
+}
+
+static inline Key *find_key(Walk *walk, PyObject *key) {
+    Key *slot = slot_of_key(walk->core, key);
+    return slot->key != NULL ? slot : find_known_key(walk, key);
 }
 
 /* Return which part of a setting a text is as a key; -1 for an error. */
@@ -170,9 +179,8 @@ static int write_numbered(Walk *walk, PyObject *text, PyObject **used, Py_ssize_
 int write_key(Walk *walk, PyObject *key, PyObject **used, KeyMeaning *meaning, Py_ssize_t *chars) {
     Core *core = walk->core;
     int is_text = PyUnicode_CheckExact(key);
-    memset(meaning, 0, sizeof(KeyMeaning));
     if (is_text) {
-        Key *known = find_key(walk, key);
+        const Key *known = find_key(walk, key);
         if (known != NULL) {
             meaning->secret_name = known->secret_name != NULL ? Py_NewRef(known->secret_name) : NULL;
             meaning->is_judged = known->is_judged;
@@ -184,6 +192,7 @@ int write_key(Walk *walk, PyObject *key, PyObject **used, KeyMeaning *meaning, P
             return -1;
         }
     }
+    *meaning = (KeyMeaning){NULL, 0, 0};
     long long number;
     if (PyLong_CheckExact(key) && small_int(key, &number)) { /* no other key has its text */
         Py_ssize_t before = walk->out.size;

@@ -183,7 +183,8 @@ static int read_encoder(Core *core) {
     }
     core->keys = PyMem_Calloc(KEY_SLOTS, sizeof(Key));
     core->plans = PyMem_Calloc(PLAN_SLOTS, sizeof(Plan *));
-    if (core->keys == NULL || core->plans == NULL) {
+    core->object_numbers = PyMem_Calloc(NUMBER_SLOTS, sizeof(ObjectNumber));
+    if (core->keys == NULL || core->plans == NULL || core->object_numbers == NULL) {
         PyErr_NoMemory();
         return -1;
     }
@@ -240,6 +241,10 @@ static int core_clear(PyObject *self) {
     if (core->plans != NULL) {
         forget_plans(core);
     }
+    if (core->object_numbers != NULL) {
+        forget_object_numbers(core);
+    }
+    Py_CLEAR(core->generation_number);
     forget_slots(core);
     Py_CLEAR(core->encoder);
     Py_CLEAR(core->redactor);
@@ -263,6 +268,7 @@ static void core_dealloc(PyObject *self) {
     free_hints(core);
     PyMem_Free(core->keys);
     PyMem_Free(core->plans);
+    PyMem_Free(core->object_numbers);
     PyMem_Free(core->spare.data);
     freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
     release(self);

@@ -142,9 +142,8 @@ int write_int(Walk *walk, PyObject *value, Py_ssize_t *chars) {
     return result;
 }
 
-/* Floats of at most this many decimals and 15 digits are written here: no other decimal number of 15 digits has the same
-   float, so that it is the shortest, which is what Python writes. */
-#define DECIMALS 6
+/* Floats of at most six decimals and 15 digits are written here: no other decimal number of 15 digits has the same float, so that
+   it is the shortest, which is what Python writes. */
 #define SCALE 1e6
 #define LEAST_PLAIN 1e-4 /* smaller ones have an exponent */
 #define MOST_PLAIN 1e9
@@ -166,13 +165,9 @@ static Py_ssize_t format_plain(char *to, double value) {
     }
     count += format_integer(to + count, whole);
     to[count++] = '.';
-    Py_ssize_t first = count;
-    put_eight(to + count, (eight_digits((uint32_t)part) | ASCII_ZEROS) >> 16); /* the last six */
-    count += DECIMALS;
-    while (count > first + 1 && to[count - 1] == '0') {
-        count--;
-    }
-    return count;
+    uint64_t decimals = eight_digits((uint32_t)part) >> 16; /* the last six */
+    put_eight(to + count, decimals | ASCII_ZEROS);
+    return count + (decimals ? 8 - __builtin_clzll(decimals) / 8 : 1); /* without the zeros at the end */
 }
 
 int write_float(Walk *walk, PyObject *value, Py_ssize_t *chars) {

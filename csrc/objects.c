@@ -107,10 +107,12 @@ static int whose_number(PyObject *known, PyObject *value, Plan *plan) {
     if (!PyTuple_CheckExact(known) || PyTuple_Size(known) != 4) {
         return OTHERS;
     }
-    PyObject *alive = PyObject_CallNoArgs(PyTuple_GetItem(known, 0)), *name = PyTuple_GetItem(known, 1);
-    Py_XDECREF(alive);
+    PyObject *alive = PyWeakref_GetObject(PyTuple_GetItem(known, 0)), *name = PyTuple_GetItem(known, 1);
     if (alive == Py_None) {
         return DEAD;
+    }
+    if (alive == NULL) {
+        PyErr_Clear(); /* it is no reference */
     }
     return alive == value && (name == plan->short_name || PyUnicode_Compare(name, plan->short_name) == 0) ? THIS : OTHERS;
 }
@@ -168,13 +170,36 @@ static long long find_number(Core *core, PyObject *value, PyObject *address, Pla
     return result;
 }
 
+void forget_object_numbers(Core *core) {
+    for (Py_ssize_t at = 0; at < NUMBER_SLOTS; at++) {
+        PyObject *old = core->object_numbers[at].known;
+        core->object_numbers[at] = (ObjectNumber){NULL, NULL, 0};
+        Py_XDECREF(old);
+    }
+}
+
+/* Remember the number that the table has at an address. */
+static void remember_number(Core *core, ObjectNumber *place, PyObject *value, PyObject *address, long long number) {
+    PyObject *old = place->known, *known = PyDict_GetItemWithError(core->known_numbers, address);
+    *place = (ObjectNumber){known == NULL ? NULL : value, Py_XNewRef(known), number};
+    Py_XDECREF(old);
+}
+
 /* Return the number of an object; 0 if it has none, -1 for an error. */
 static long long number_of(Core *core, PyObject *value, Plan *plan) {
     if (core->known_numbers == NULL || plan->short_name == Py_None) {
         return 0;
     }
+    uintptr_t at = (uintptr_t)value >> 4;
+    ObjectNumber *place = &core->object_numbers[(at ^ at >> 9) & (NUMBER_SLOTS - 1)];
+    if (place->value == value && whose_number(place->known, value, plan) == THIS) {
+        return place->number;
+    }
     PyObject *address = PyLong_FromVoidPtr(value);
     long long result = address == NULL ? -1 : find_number(core, value, address, plan);
+    if (result > 0) {
+        remember_number(core, place, value, address, result);
+    }
     Py_XDECREF(address);
     if (result > 0) {
         return result;
@@ -196,14 +221,9 @@ static int put_number(Walk *walk, const char *before, Py_ssize_t size, long long
     return 0;
 }
 
-/* Write an object that is too deep, or inside itself, as its class and number: Walk._placeholder. */
-static int write_object_name(Walk *walk, PyObject *value, Plan *plan) {
-    PyObject *name = PyType_GetQualName(Py_TYPE(value));
-    PyObject *text =
-        name == NULL ? NULL : PyUnicode_FromFormat("<%s%U>", is_inside(walk, value) ? "cycle: " : "", name);
-    Py_XDECREF(name);
-    int result = text == NULL ? -1 : write_leaf(walk, text);
-    Py_XDECREF(text);
+/* Write an object as a text, and its number: Walk.named. */
+static int write_named(Walk *walk, PyObject *value, Plan *plan, PyObject *text) {
+    int result = write_leaf(walk, text);
     long long number = result < 0 ? -1 : number_of(walk->core, value, plan);
     if (number < 0) {
         return -1;
@@ -216,6 +236,17 @@ static int write_object_name(Walk *walk, PyObject *value, Plan *plan) {
     return put_number(walk, "#", 1, number) < 0 ? -1 : PUT(&walk->out, ">\"");
 }
 
+/* Write an object that is too deep, or inside itself, as its class and number: Walk._placeholder. */
+static int write_object_name(Walk *walk, PyObject *value, Plan *plan) {
+    PyObject *name = PyType_GetQualName(Py_TYPE(value));
+    PyObject *text =
+        name == NULL ? NULL : PyUnicode_FromFormat("<%s%U>", is_inside(walk, value) ? "cycle: " : "", name);
+    Py_XDECREF(name);
+    int result = text == NULL ? -1 : write_named(walk, value, plan, text);
+    Py_XDECREF(text);
+    return result;
+}
+
 /* Write the beginning of an object: its class and number. */
 static int write_class(Walk *walk, PyObject *value, Plan *plan) {
     long long number = number_of(walk->core, value, plan);
@@ -223,6 +254,12 @@ static int write_class(Walk *walk, PyObject *value, Plan *plan) {
         return -1;
     }
     return number ? put_number(walk, ", \"$object\": ", 13, number) : 0;
+}
+
+/* Write an object that has no fields now. */
+static int write_empty(Walk *walk, PyObject *value, Plan *plan) {
+    walk->room -= plan->name_chars + 10; /* as _typed of values/objects.py */
+    return write_class(walk, value, plan) < 0 ? -1 : PUT(&walk->out, "}");
 }
 
 static int write_fields(Walk *walk, PyObject *value, Plan *plan, Items *pairs, Py_ssize_t size) {
@@ -286,9 +323,12 @@ int write_instance(Walk *walk, PyObject *value) {
     Items pairs;
     Py_ssize_t size = 0;
     items_init(&pairs);
-    int result = plan->is_object ? read_fields(walk, value, plan, &pairs, &size) : 0;
+    int result = plan->is_object && plan->said == NULL ? read_fields(walk, value, plan, &pairs, &size) : 0;
     if (result == 0) {
-        result = pairs.size ? write_fields(walk, value, plan, &pairs, size) : write_in_python(walk, value);
+        result = pairs.size           ? write_fields(walk, value, plan, &pairs, size)
+                 : plan->said != NULL ? write_named(walk, value, plan, plan->said)
+                 : plan->is_object    ? write_empty(walk, value, plan)
+                                      : write_in_python(walk, value);
     }
     items_free(&pairs);
     release_plan(plan);

@@ -23,6 +23,7 @@ void release_plan(Plan *plan) {
     Py_XDECREF(plan->plan);
     Py_XDECREF(plan->short_name);
     Py_XDECREF(plan->slots);
+    Py_XDECREF(plan->said);
     PyMem_Free(plan->opening.data);
     PyMem_Free(plan);
 }
@@ -39,8 +40,7 @@ void forget_plans(Core *core) {
 }
 
 static int is_of(Plan *plan, PyTypeObject *type) {
-    PyObject *alive = PyObject_CallNoArgs(plan->ref);
-    Py_XDECREF(alive);
+    PyObject *alive = PyWeakref_GetObject(plan->ref);
     return alive == NULL ? -1 : alive == (PyObject *)type;
 }
 
@@ -68,11 +68,13 @@ static Plan *new_plan(Core *core, PyTypeObject *type) {
     }
     plan->uses = 1;
     plan->type = type;
-    int failed = !PyArg_ParseTuple(outline, "OOUOO!pppp", &plan->plan, &plan->ref, &name, &plan->short_name, &PyTuple_Type,
-                                   &plan->slots, &plan->is_object, &plan->reads_dict, &plan->spares_dict, &plan->asks_plan);
+    int failed = !PyArg_ParseTuple(outline, "OOUOO!ppppO", &plan->plan, &plan->ref, &name, &plan->short_name, &PyTuple_Type,
+                                   &plan->slots, &plan->is_object, &plan->reads_dict, &plan->spares_dict, &plan->asks_plan,
+                                   &plan->said);
     if (failed) {
-        plan->plan = plan->ref = plan->short_name = plan->slots = NULL;
+        plan->plan = plan->ref = plan->short_name = plan->slots = plan->said = NULL;
     } else {
+        plan->said = plan->said == Py_None ? NULL : Py_NewRef(plan->said);
         Py_INCREF(plan->plan);
         Py_INCREF(plan->ref);
         Py_INCREF(plan->short_name);

@@ -3,38 +3,19 @@
 
 #include <string.h>
 
-void items_init(Items *items) {
-    items->data = items->first;
-    items->size = 0;
-    items->capacity = INLINE_ITEMS;
-}
-
-int items_push(Items *items, PyObject *item) {
-    if (items->size == items->capacity) {
-        PyObject **grown = PyMem_Malloc((size_t)items->capacity * 2 * sizeof(PyObject *));
-        if (grown == NULL) {
-            PyErr_NoMemory();
-            return -1;
-        }
-        memcpy(grown, items->data, (size_t)items->size * sizeof(PyObject *));
-        if (items->data != items->first) {
-            PyMem_Free(items->data);
-        }
-        items->data = grown;
-        items->capacity *= 2;
+int items_grow(Items *items) {
+    PyObject **grown = PyMem_Malloc((size_t)items->capacity * 2 * sizeof(PyObject *));
+    if (grown == NULL) {
+        PyErr_NoMemory();
+        return -1;
     }
-    items->data[items->size++] = Py_NewRef(item);
-    return 0;
-}
-
-void items_free(Items *items) {
-    while (items->size) {
-        Py_DECREF(items->data[--items->size]);
-    }
+    memcpy(grown, items->data, (size_t)items->size * sizeof(PyObject *));
     if (items->data != items->first) {
         PyMem_Free(items->data);
     }
-    items_init(items);
+    items->data = grown;
+    items->capacity *= 2;
+    return 0;
 }
 
 int is_inside(const Walk *walk, PyObject *owner) {

@@ -365,7 +365,9 @@ class Encoder:
             return False
         return not raised_by_program(error)
 
-    def outline(self, cls: type) -> Tuple[TypePlan, Any, str, Optional[str], Tuple[str, ...], bool, bool, bool, bool]:
+    def outline(
+        self, cls: type
+    ) -> Tuple[TypePlan, Any, str, Optional[str], Tuple[str, ...], bool, bool, bool, bool, Optional[str]]:
         """Return what the core in C knows of a class: its plan, and ``TypePlan.outline``."""
         plan = self.plan(cls)
         return (plan, *plan.outline())

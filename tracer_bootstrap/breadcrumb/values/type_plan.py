@@ -11,7 +11,7 @@ from ..runtime.features import DICT_ENDS_INLINE_FIELDS
 from ..runtime.interruptions import raised_by_program
 from ..runtime.object_numbers import takes_weak_references
 from .inline_fields import InlineFields
-from .objects import write_object
+from .objects import write_name, write_object, write_short_name
 from .writers import OPAQUE_PACKAGES, choose_writer
 
 TYPE_CHECKING = False
@@ -122,19 +122,25 @@ class TypePlan:
         """Return the name of the class with its module, unless it is built in."""
         return self.name if self.module in ("", "builtins") else "%s.%s" % (self.module, self.name)
 
-    def outline(self) -> Tuple[Any, str, Optional[str], Tuple[str, ...], bool, bool, bool, bool]:
+    def outline(self) -> Tuple[Any, str, Optional[str], Tuple[str, ...], bool, bool, bool, bool, Optional[str]]:
         """Return what the core in C needs to read and write instances by itself.
 
         Returns:
             The reference to the class, its name, the name by which instances are numbered (None: they are not), the
             slots, whether instances are written by their fields, whether they have a ``__dict__``, whether
-            ``own_fields`` has to be asked for what it holds, and whether ``fields`` has to be asked for all fields.
+            ``own_fields`` has to be asked for what it holds, whether ``fields`` has to be asked for all fields, and the
+            text that stands for an instance (None: it is written by its fields, or by its writer).
         """
         asks = bool(self._shadowed or self._extra or self._skips_private or self._skipped is _TEST_CASE_FIELDS)
         number_name = self.short_name if self.is_numbered else None
         is_object = self.write is write_object
         has_dict, spares_dict = self._dict_at >= 0, self._inline is not None
-        return self.ref, self.name, number_name, tuple(self._slots), is_object, has_dict, spares_dict, asks
+        said = None
+        if self.write is write_name or (is_object and not self.has_fields()):
+            said = "<%s>" % self.full_name()
+        elif self.write is write_short_name:
+            said = "<%s>" % self.name
+        return self.ref, self.name, number_name, tuple(self._slots), is_object, has_dict, spares_dict, asks, said
 
     def has_fields(self) -> bool:
         """Return whether instances can have fields."""
