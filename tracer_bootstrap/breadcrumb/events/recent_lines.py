@@ -72,12 +72,15 @@ class RecentLines(LineLog):
         self._spent: Dict[Function, int] = {}  # units of each function, in this test
         self._kept: Dict[Function, _KeptCalls] = {}
         self._open: Dict[int, RecentCall] = {}  # calls that have not ended, by id()
+        # Functions whose lines may be kept in a later test: all but those for which nothing can be left any more.
+        self._candidates = [each for each in list(session.functions.values()) if self._may_record(each)]
 
     def clear(self) -> None:
         """Forget what was kept, in a forked child, which runs no test of its own."""
         super().clear()
         self._forget()
         self._open.clear()
+        self._candidates.clear()
         self._runs = False
 
     def _forget(self) -> None:
@@ -85,8 +88,11 @@ class RecentLines(LineLog):
         self._kept.clear()
 
     def wants(self, function: Function) -> bool:
-        """Return whether the lines of a function are kept now."""
-        return self._runs and self._may_record(function)
+        """Return whether the lines of a new function are kept now."""
+        if not self._may_record(function):
+            return False
+        self._candidates.append(function)
+        return self._runs
 
     def _may_record(self, function: Function) -> bool:
         if not self._has_allowance(function):
@@ -112,8 +118,8 @@ class RecentLines(LineLog):
         self._forget()
         self._open.clear()  # what is left of it are generators, of which some never end
         self._runs = True
-        for function in list(self.session.functions.values()):
-            if function.lines is None and not function.is_off and self._may_record(function):
+        for function in list(self._candidates):
+            if function.lines is None and not function.is_off:
                 function.record_lines(self)
                 self._observe(function)
 
@@ -183,6 +189,7 @@ class RecentLines(LineLog):
 
     def _stop_others(self) -> None:
         """Stop recording the lines of functions for which nothing is left."""
+        self._candidates = [each for each in self._candidates if self._has_allowance(each)]
         for each in list(self.session.functions.values()):
             if not self._has_allowance(each):
                 self._stop(each)

@@ -49,7 +49,18 @@ def may_keep_locals(code: CodeType) -> bool:
     """
     if LIVE_F_LOCALS or not code.co_flags & _CO_OPTIMIZED or _NAMES.isdisjoint(code.co_names):
         return False
-    return len(code.co_names) > _MAX_NAMES or any([name in _NAMES for _, name in _loads(_instructions(code), code)])
+    if len(code.co_names) > _MAX_NAMES:
+        return True
+    instructions = code.co_code
+    opcodes, arguments = instructions[::2], instructions[1::2]
+    for load in _LOADS:  # found by bytes.find, as every function with an assertion is looked at
+        at = opcodes.find(load)
+        while at >= 0:
+            index = arguments[at] >> (_GLOBAL_SHIFT if load == _LOAD_GLOBAL else 0)
+            if index < len(code.co_names) and code.co_names[index] in _NAMES:
+                return True
+            at = opcodes.find(load, at + 1)
+    return False
 
 
 def keeps_locals(code: CodeType) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from _operator import itemgetter
-from opcode import opmap
+from opcode import EXTENDED_ARG, opmap
 from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodDescriptorType, MethodType
 
 from ..json_text import DELETED
@@ -114,24 +114,31 @@ def argument_names(code: CodeType) -> Tuple[str, ...]:
     return code.co_varnames[:count]
 
 
+_IMPORT_NAME = opmap["IMPORT_NAME"]
+# Those of the compiler alone, of more than a byte, are in no code.
+_WRITES = [opmap[name] for name in opmap if name.startswith(("STORE_FAST", "DELETE_FAST")) and opmap[name] < 256]
+
+
 def _exposes_locals(code: CodeType, names: Sequence[str]) -> bool:
     """Return whether the program could notice that f_locals was read and not cleared (before PEP 667).
 
     True if the function rebinds or deletes a parameter or shares a variable with another function, because f_locals
     would keep the first value alive; or if it imports, because ``__import__`` is passed f_locals.
     """
-    indexes = {code.co_varnames.index(name) for name in names}
-    if set(names) & set(code.co_cellvars) or code.co_freevars:
+    if code.co_freevars or not set(names).isdisjoint(code.co_cellvars):
         return True
+    indexes = {code.co_varnames.index(name) for name in names}
     instructions = code.co_code
-    extended = opmap["EXTENDED_ARG"]
-    writes = {opmap[name] for name in opmap if name.startswith(("STORE_FAST", "DELETE_FAST"))}
-    imports = opmap["IMPORT_NAME"]
-    return any(
-        instructions[at] == imports
-        or (instructions[at] in writes and (instructions[at + 1] in indexes or instructions[at - 2] == extended))
-        for at in range(0, len(instructions), 2)
-    )
+    opcodes, arguments = instructions[::2], instructions[1::2]
+    if _IMPORT_NAME in opcodes:
+        return True
+    for write in _WRITES:  # found by bytes.find, as every function is looked at when it is called first
+        at = opcodes.find(write)
+        while at >= 0:
+            if arguments[at] in indexes or opcodes[at - 1] == EXTENDED_ARG:
+                return True
+            at = opcodes.find(write, at + 1)
+    return False
 
 
 class Function:

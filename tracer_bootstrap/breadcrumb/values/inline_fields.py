@@ -55,11 +55,11 @@ class InlineFields:
                     self._add(cls, _assigned_names(_code(member)))
 
     def _add(self, cls: type, names: List[str]) -> None:
-        for name in names:
-            if name in self._names:
-                continue
-            hidden = [namespace(base)[name] for base in mro(cls) if name in namespace(base)]
-            if all(type(each) in _PLAIN for each in hidden):
+        new = [name for name in names if name not in self._names]
+        namespaces = [namespace(base) for base in mro(cls)] if new else []
+        for name in new:
+            hidden = [names_of[name] for names_of in namespaces if name in names_of]
+            if name not in self._names and all([type(each) in _PLAIN for each in hidden]):
                 self._names.append(name)
         if len(self._names) > _MAX_NAMES:
             self._misses = _MAX_MISSES
@@ -131,11 +131,15 @@ def _has(value: Any, name: str) -> bool:
 def _assigned_names(code: CodeType) -> List[str]:
     """Return the names of the attributes that code assigns, of whatever object, in their order."""
     found: List[str] = []
-    extended = 0
     instructions = code.co_code
-    for at in range(0, len(instructions), 2):
-        argument = instructions[at + 1] | extended
-        extended = argument << 8 if instructions[at] == EXTENDED_ARG else 0
-        if instructions[at] == _STORE_ATTR and argument < len(code.co_names):
+    opcodes = instructions[::2]
+    at = opcodes.find(_STORE_ATTR)  # by bytes.find, as most code assigns none
+    while at >= 0:
+        argument, shift, before = instructions[2 * at + 1], 8, at - 1
+        while before >= 0 and opcodes[before] == EXTENDED_ARG:
+            argument |= instructions[2 * before + 1] << shift
+            shift, before = shift + 8, before - 1
+        if argument < len(code.co_names):
             found.append(code.co_names[argument])
+        at = opcodes.find(_STORE_ATTR, at + 1)
     return found
