@@ -204,6 +204,46 @@ def test_both_cores_write_the_same_records_of_a_program(
         assert written[call] == records
 
 
+# Holds what the tracer keeps of open calls, which the core in C makes anew from what is left of ended ones.
+HOLDER = """
+import gc, weakref
+
+class Thing:
+    pass
+
+def look(held):
+    gc.collect(0)
+    for each in gc.get_objects():
+        if type(each) is tuple and len(each) == 5:
+            held.append((each, [id(item) for item in each]))
+
+def calls(held):
+    look(held)
+
+def take(thing):
+    return weakref.ref(thing)
+
+for _ in range(3):
+    held = []
+    look(held)
+    calls(held)
+    calls([])
+    print(len(held) > 0, all([id(item) for item in each] == ids for each, ids in held))
+    print(take(Thing())() is None)
+"""
+
+
+def test_what_a_program_holds_of_an_open_call_stays_as_it_is_and_an_ended_call_keeps_nothing_alive(
+    monitoring_python: str, trace: Trace
+) -> None:
+    pure, compiled = (
+        trace(monitoring_python, HOLDER, capture={"mode": "full"}, env={"BREADCRUMB_CORE": each})
+        for each in ("pure", "c")
+    )
+    assert compiled.stdout == pure.stdout
+    assert compiled.stdout == "True True\nTrue\n" * 3
+
+
 # What depends on times, or on the process.
 VARYING = {"at_ns", "process", "pid", "started_ns", "core", "core_reason", "command", "parent", "clock", "ident"}
 

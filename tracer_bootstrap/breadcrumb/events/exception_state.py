@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..session.session import Session
     from .adaptive import AdaptiveCapture
     from .calls import CallLog
+    from .exception_text import StackText
     from .exceptions import ExceptionLog, RaisesAtPlace
 
     # Code, instruction and type.
@@ -57,6 +58,7 @@ class ExceptionState:
         self._adaptive = adaptive
         self._sees_all_code = sees_all_code
         self._places: Dict[Place, RaisesAtPlace] = {}
+        self._stacks: Optional[StackText] = None
         self._last_id = 0
         self._is_repeated = False  # whether the exception that is being written is one of many alike
         self._last_uncaught = 0

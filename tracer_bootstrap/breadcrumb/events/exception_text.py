@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from opcode import opmap
-from types import FrameType, TracebackType
+from types import CodeType, FrameType, TracebackType
 
 from ..runtime.classes import class_module, class_name, imported_class, is_heap_type, mro, namespace
 from ..runtime.interruptions import raised_by_program
@@ -13,10 +13,12 @@ from ..values.encoder import Encoder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, List, Optional, Tuple
+    from typing import Any, Callable, Dict, List, Optional, Tuple
 
 # Frames of a stack text.
 _MAX_STACK_FRAMES = 40
+# Lines of such texts that are kept.
+_MAX_KNOWN_LINES = 2000
 # Stands for the line at which a frame is: it is found for the frames that are written only.
 _NOW = -1
 # Characters of each of several arguments, so that a long one (a text that was parsed) does not hide the others.
@@ -153,31 +155,57 @@ def _message_without_args(exception: BaseException, encoder: Encoder) -> str:
     )
 
 
-def encoded_stack(frames: List[Tuple[FrameType, int]], include: IncludeFilter, encoder: Encoder) -> bytes:
-    """Return the stack from the outermost frame to the raise as the JSON of a text, without the middle of a deep stack.
-
-    Each frame is a line, and redacted by itself: most were written before, by another exception.
+class StackText:
+    """The texts of stacks. Most frames come again with the next exception: their lines are kept.
 
     Args:
-        frames: (frame, line) from a frame that is still on the stack inwards.
         include: Knows the paths of files.
         encoder: Encodes the lines.
     """
-    stack: List[Tuple[FrameType, Optional[int]]] = []
-    back: Optional[FrameType] = frames[0][0].f_back
-    while back is not None:
-        stack.append((back, _NOW))
-        back = back.f_back
-    stack.reverse()
-    stack.extend(frames)
-    left_out = len(stack) - _MAX_STACK_FRAMES
-    half = _MAX_STACK_FRAMES // 2
-    if left_out > 0:
-        del stack[half:-half]
-    lines = [encoder.encode_text(_frame_line(frame, line, include))[1:-1] for frame, line in stack]
-    if left_out > 0:
-        lines.insert(half, b"... %d frames left out" % left_out)
-    return b'"%b"' % b"\\n".join(lines)
+
+    def __init__(self, include: IncludeFilter, encoder: Encoder) -> None:
+        self._include = include
+        self._encoder = encoder
+        self._generation = -1  # of what is known to be secret, for which the lines hold
+        self._lines: Dict[Tuple[str, str, Optional[int]], bytes] = {}
+
+    def encoded(self, frames: List[Tuple[FrameType, int]]) -> bytes:
+        """Return the stack from the outermost frame to the raise as the JSON of a text, a line for each frame.
+
+        Of a deep stack the middle is left out. Each line is redacted by itself.
+
+        Args:
+            frames: (frame, line) from a frame that is still on the stack inwards.
+        """
+        stack: List[Tuple[FrameType, Optional[int]]] = []
+        back: Optional[FrameType] = frames[0][0].f_back
+        while back is not None:
+            stack.append((back, _NOW))
+            back = back.f_back
+        stack.reverse()
+        stack.extend(frames)
+        left_out = len(stack) - _MAX_STACK_FRAMES
+        half = _MAX_STACK_FRAMES // 2
+        if left_out > 0:
+            del stack[half:-half]
+        lines = [self._line(frame.f_code, frame.f_lineno if line == _NOW else line) for frame, line in stack]
+        if left_out > 0:
+            lines.insert(half, b"... %d frames left out" % left_out)
+        return b'"%b"' % b"\\n".join(lines)
+
+    def _line(self, code: CodeType, line: Optional[int]) -> bytes:
+        generation = self._encoder.generation()
+        if generation != self._generation or len(self._lines) >= _MAX_KNOWN_LINES:
+            self._lines.clear()
+            self._generation = generation
+        key = (code.co_filename, code.co_name, line)
+        known = self._lines.get(key)
+        if known is None:
+            text = "%s:%s in %s" % (self._include.absolute(code.co_filename), line, code.co_name)
+            known = self._encoder.encode_text(text)[1:-1]
+            if generation == self._encoder.generation():
+                self._lines[key] = known
+        return known
 
 
 def raised_at(traceback: Optional[TracebackType], frame: FrameType) -> Tuple[FrameType, int]:
@@ -258,8 +286,3 @@ def _waits_at_yield(frame: FrameType, at: int) -> bool:
             return True
         at += 2
     return instructions[at] == _RESUME and instructions[at + 1] & _RESUME_REASON == _AFTER_YIELD
-
-
-def _frame_line(frame: FrameType, line: Optional[int], include: IncludeFilter) -> str:
-    code = frame.f_code
-    return "%s:%s in %s" % (include.absolute(code.co_filename), frame.f_lineno if line == _NOW else line, code.co_name)

@@ -12,7 +12,7 @@ from ..runtime.system import system
 from ..session.functions import module_of
 from ..values.frame_locals import encoded_locals
 from .exception_state import BASE_GROUP, ExceptionState, is_control_flow, is_group, traceback_of
-from .exception_text import encoded_stack, frames_of, message_of, raised_anew, raised_at, type_name
+from .exception_text import StackText, frames_of, message_of, raised_anew, raised_at, type_name
 from .expected import is_server_error, names_class
 
 TYPE_CHECKING = False
@@ -465,6 +465,9 @@ class ExceptionLog(ExceptionState):
     ) -> int:
         """Write an exception with the variables of *shown*, or of the innermost traced frame; return its id."""
         session = self._session
+        stacks = self._stacks
+        if stacks is None:
+            stacks = self._stacks = StackText(session.include, session.encoder)
         self._last_id += 1
         exception_id = self._last_id
         raising, line = frames[-1]
@@ -486,7 +489,7 @@ class ExceptionLog(ExceptionState):
             module=module_of(raising),
             file=session.include.absolute(code.co_filename),
             line=line,
-            stack=encoded_stack(frames, session.include, session.encoder),
+            stack=stacks.encoded(frames),
             locals=variables,
             cause=session.exception_ids.get(id(_cause_of(exception))) or None,
             context=session.exception_ids.get(id(_context_of(exception))) or None,
