@@ -294,3 +294,63 @@ def test_a_program_with_too_many_executed_lines_has_none_before_python_3_12(pyth
     )
     spool = start(python, ["long.py"], program_lines=True).finish()
     assert len(of_program(spool)) == (0 if spool.of("process")[0]["backend"] == "settrace" else 1)
+
+
+HOT = program(
+    """
+    import sys
+    import unittest
+
+    LAST = 300_000
+
+    def whole(amount):
+        yield from (amount, amount)
+
+    def rare(amount):
+        total = amount
+        if amount == LAST:
+            total = 0
+        return total
+
+    def work():
+        for number in range(LAST + 1):
+            rare(number)
+            for each in whole(number):
+                pass
+
+    class Tests(unittest.TestCase):
+        def test_a(self):
+            work()
+
+        def test_b(self):
+            self.assertEqual(list(whole(1)), [1, 1])
+
+    if "tests" in sys.argv:
+        unittest.main(argv=sys.argv[:1])
+    work()
+    """
+)
+
+
+def hot(start, python: str, folder: Path, *words: str) -> Spool:
+    """Run HOT in the default mode, within a small budget: what is called often is switched off."""
+    (folder / "hot.py").write_text(HOT)
+    capture = {"calls_per_function": 2, "overhead": 0.01}
+    return start(python, ["hot.py", *words], program_lines=True, mode="adaptive", capture=capture).finish()
+
+
+@pytest.mark.slow  # its many calls take a second
+def test_a_line_that_a_function_executes_after_it_was_switched_off_is_noted(
+    monitoring_python: str, start, tmp_path: Path
+) -> None:
+    ((_, lines, _),) = of_program(hot(start, monitoring_python, tmp_path))
+    assert {("rare", 12), ("whole", 7)} <= set(lines)
+
+
+@pytest.mark.slow
+def test_a_function_of_which_all_lines_were_noted_has_them_in_the_next_test_too(
+    monitoring_python: str, start, tmp_path: Path
+) -> None:
+    tests = executed(hot(start, monitoring_python, tmp_path, "tests"))
+    assert ("rare", 12) in tests["test_a"][1]
+    assert ("whole", 7) in tests["test_a"][1] and ("whole", 7) in tests["test_b"][1]

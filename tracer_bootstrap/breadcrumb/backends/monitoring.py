@@ -418,7 +418,9 @@ class MonitoringBackend(Backend):
     def switch_off(self, function: Function, awaits_returns: bool) -> None:
         """Stop observing a function, or all but its returns; the callback's result disables its start."""
         events = monitoring.events.PY_RETURN if awaits_returns else 0
-        if function.notes_lines:
+        # Where a line goes on after a jump, as in a loop of `yield from`, the interpreter looks at it each time as long
+        # as the event is asked for, although it is disabled.
+        if function.notes_lines and not (self._executed is not None and self._executed.has_all_of(function)):
             events |= monitoring.events.LINE
         self._set_local_events(function.code, events)
 

@@ -93,6 +93,12 @@ class ExecutedLines:
             if self._events_left <= 0:
                 self._stop()
 
+    def has_all_of(self, function: Function) -> bool:
+        """Return whether each line of a function that has run before is noted: nothing is missed without its events."""
+        code = function.code
+        lines = {line for _, _, line in code.co_lines() if line is not None and line != code.co_firstlineno}
+        return all((function, line) in self.ran for line in lines)
+
     def _stop(self) -> None:
         """Note nothing more, and forget the test that runs: its lines would not be all."""
         self._test = None
