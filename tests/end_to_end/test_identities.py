@@ -56,9 +56,9 @@ async def test_it_is_seen_that_another_object_was_changed(session, workspace: Pa
     assert shown.splitlines() == [
         "charge shop.py:14 #5 from checkout:21: cart=Cart#1(total=10, voucher=None), fee=2 -> 12",
         "14 def charge(cart, fee):",
-        "15     cart = copied(cart)  # cart=Cart#2(total=10, voucher=None)",
-        "16     cart.total += fee  # cart.total=12",
-        "17     return cart.total",
+        "15  cart = copied(cart)  # cart=Cart#2(total=10, voucher=None)",
+        "16  cart.total += fee  # cart.total=12",
+        "17  return cart.total",
     ]
     calls = await session.ok("get_calls", project="p", function="charge")
     at = calls["columns"].index("args")

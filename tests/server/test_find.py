@@ -81,7 +81,7 @@ async def test_a_name_without_recorded_lines_has_them_after_the_next_run(shop, w
     await shop.ok("run", **command)
     before = await ask(shop, name="rate")
     assert "Shop.total shop.py: set or changed at 20; read at 21" in before["text"]
-    assert before["notes"] == ["lines of shop:Shop.total were not recorded: the next run records them"]
+    assert before["notes"] == ["lines of Shop.total were not recorded: the next run records them"]
     await shop.ok("run", **command)
     after = await ask(shop, name="rate")
     assert "shop.py:20  rate = self.rates.of(key)  # rate=3" in after["text"] and "notes" not in after

@@ -30,12 +30,12 @@ async def test_lines_that_were_not_recorded_come_with_the_next_run_and_only_thos
 
     await run()
     first = await shop.ok("show", project="shop", what="discounted")
-    assert first["notes"] == ["lines of __main__:discounted were not recorded: the next run records them"]
-    assert "4         amount = round(amount * (1 - rate))\n" in first["text"]
+    assert first["notes"] == ["lines of discounted were not recorded: the next run records them"]
+    assert "4   amount = round(amount * (1 - rate))\n" in first["text"]
     await run()
     second = await shop.ok("show", project="shop", what=["discounted"])
     assert "notes" not in second
-    assert "4         amount = round(amount * (1 - rate))  # amount=113\n" in second["text"]
+    assert "4   amount = round(amount * (1 - rate))  # amount=113\n" in second["text"]
     report = await shop.ok("get_trace", project="shop", trace_id="latest")
     assert "capture" not in str(report.get("next", "")) and "warnings" not in report
     with_lines = await shop.ok("query_traces", project="shop", sql="SELECT count(DISTINCT call_id) FROM lines")
@@ -51,13 +51,13 @@ async def test_source_that_is_edited_after_the_run_is_shown_as_it_ran_and_withou
 
     shown = await shop.ok("show", project="shop", what=["discounted", "__main__:<module>"], trace_id=report["trace_id"])
 
-    assert "4     if amount > 100:" in shown["text"] and "1_000" not in shown["text"]
+    assert "4  if amount > 100:" in shown["text"] and "1_000" not in shown["text"]
     assert "hunter2" not in shown["text"] and '1 PASSWORD = "[REDACTED]"' in shown["text"]
     assert "main.py changed since the run: shown as it was then" in shown["notes"]
 
     script.unlink()
     shown = await shop.ok("show", project="shop", what=["discounted"], trace_id=report["trace_id"])
-    assert "4     if amount > 100:" in shown["text"]
+    assert "4  if amount > 100:" in shown["text"]
 
 
 async def test_the_last_functions_asked_for_are_remembered_once_each(home, shop) -> None:
