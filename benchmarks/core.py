@@ -175,7 +175,7 @@ for _ in range(int(sys.argv[1])):
 print(best)
 """
 
-FULL = {"mode": "full"}
+FULL: dict[str, object] = {"mode": "full"}
 
 
 @dataclass(frozen=True)
