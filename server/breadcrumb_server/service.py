@@ -14,7 +14,7 @@ import anyio.to_thread
 
 from breadcrumb_server.answers.common.budget import with_notes
 from breadcrumb_server.answers.common.model import Answer
-from breadcrumb_server.answers.common.text import one_line
+from breadcrumb_server.answers.common.text import first_of, one_line
 from breadcrumb_server.answers.report.answer import RunReport, build_report
 from breadcrumb_server.answers.report.known import known_report
 from breadcrumb_server.answers.report.probed import report_after_run
@@ -216,8 +216,7 @@ class Service:
         answer, without_lines = await self.ask(project, build)
         if not without_lines:
             return answer
-        names = ", ".join(one_line(each.rpartition(":")[2], 60) for each in without_lines[:_NAMED])
-        names += f" and {len(without_lines) - _NAMED} more" if len(without_lines) > _NAMED else ""
+        names = first_of([one_line(each.rpartition(":")[2], 60) for each in without_lines], _NAMED)
         note = f"lines of {names} were not recorded: the next run records them"
         try:
             await anyio.to_thread.run_sync(want_lines, self.home, project, without_lines)

@@ -12,6 +12,7 @@ from breadcrumb_server.answers.common.budget import fit_table, squeeze
 from breadcrumb_server.answers.common.model import Cell, Table
 from breadcrumb_server.answers.common.next_calls import NextCalls, at_most_one, call
 from breadcrumb_server.answers.common.parts import Parts
+from breadcrumb_server.answers.common.text import first_of
 from breadcrumb_server.projects.answers import ProjectCreated, ProjectList, ProjectSettings, SettingsChanged
 from breadcrumb_server.projects.atomic_file import write_file
 from breadcrumb_server.projects.config import ProjectConfig, UnknownProjectError, check_settings, load_config
@@ -123,13 +124,7 @@ def config_for_run(home: Home, project: str, folder: str | None) -> tuple[Projec
         _refuse_second_project(home, _workspace(folder))
     made = init_project(home, project, folder)
     config = load_config(home, project).config
-    return config, "; ".join([f"new project {project}, traces {_some(config.include)}", *made.notes])
-
-
-def _some(patterns: Sequence[str]) -> str:
-    """Return the first patterns, and how many more there are."""
-    more = len(patterns) - PATTERNS_NAMED
-    return ", ".join(patterns[:PATTERNS_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return config, "; ".join([f"new project {project}, traces {first_of(config.include, PATTERNS_NAMED)}", *made.notes])
 
 
 def _refuse_second_project(home: Home, folder: Path) -> None:

@@ -14,7 +14,7 @@ from pydantic import Field
 from breadcrumb_server.answers.common.budget import fit_table
 from breadcrumb_server.answers.common.model import Answer, Table
 from breadcrumb_server.answers.common.next_calls import at_most_one, call
-from breadcrumb_server.answers.common.text import counted, one_line
+from breadcrumb_server.answers.common.text import counted, first_of, one_line
 from breadcrumb_server.answers.common.time_argument import parse_since
 from breadcrumb_server.runs.recording import remove_spool
 from breadcrumb_server.runs.recovery import Claim
@@ -172,9 +172,8 @@ def free_spool(spool: Path) -> int:
 
 def still_running(project: str, running: Sequence[str]) -> BreadcrumbError:
     """Return the error for a deletion that would remove running traces."""
-    more = f" and {len(running) - MAX_NAMED} more" if len(running) > MAX_NAMED else ""
     return BreadcrumbError(
-        f"Still running: {', '.join(running[:MAX_NAMED])}{more}. Nothing was deleted.",
+        f"Still running: {first_of(running, MAX_NAMED)}. Nothing was deleted.",
         hint=f"End it first: {call('stop_run', project=project, trace_id=running[0])}.",
     )
 

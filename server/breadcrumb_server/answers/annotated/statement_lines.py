@@ -13,13 +13,14 @@ COMPOUND = (
     ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef,
 )  # fmt: skip
 # A comment that is no word to the reader.
-_TO_TOOLS = re.compile(r"\s*# ?(?:noqa|nosec|pragma:|type: ?ignore|fmt:|isort:|mypy:|pylint:|pyright:|ruff:)[^\"']*$")
+_TO_TOOLS = re.compile(r"# ?(?:noqa|nosec|pragma:|type: ?ignore|fmt:|isort:|mypy:|pylint:|pyright:|ruff:)[^\"']*$")
 _LONG_QUOTES = ('"""', "'''")
 
 
 def without_directive(line: str) -> str:
     """Return a line without the comment at its end that is for linters, type checkers and the like."""
-    return _TO_TOOLS.sub("", line)
+    found = _TO_TOOLS.search(line)
+    return line if found is None else line[: found.start()].rstrip()
 
 
 def first_line_of(node: ast.stmt) -> int:

@@ -26,7 +26,7 @@ from breadcrumb_server.answers.common.model import Cell, Page, check_limit
 from breadcrumb_server.answers.common.next_calls import NextCalls, at_most_one
 from breadcrumb_server.answers.common.parts import Parts
 from breadcrumb_server.answers.common.test_argument import check_test
-from breadcrumb_server.answers.common.text import bounded_text, one_line
+from breadcrumb_server.answers.common.text import bounded_text, first_of, one_line
 from breadcrumb_server.answers.common.trace_config import line_patterns
 from breadcrumb_server.answers.conditions.where import parse_where
 from breadcrumb_server.answers.gaps.nothing_found import why_no_calls
@@ -240,8 +240,7 @@ def _late_note(calls: Sequence[queries.CallRow]) -> list[str]:
     late = [str(each.call_id) for each in calls if each.late]
     if not late:
         return []
-    more = len(late) - LIMITS.late_calls
-    ids = ", ".join(late[: LIMITS.late_calls]) + (f" and {more} more" if more > 0 else "")
+    ids = first_of(late, LIMITS.late_calls)
     return [
         f"{ids}: recorded only after the call had begun (it was slow, or an exception passed through it); "
         "its args are from that moment"

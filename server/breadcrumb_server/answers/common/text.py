@@ -153,6 +153,12 @@ def bounded_text(number: int, *, exact: bool) -> str:
     return f"{'' if exact else '>='}{number:,}"
 
 
+def first_of(names: Sequence[str], most: int) -> str:
+    """Join the first names, and say how many more there are: ``a, b and 3 more``."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
 def counted(number: int, noun: str) -> str:
     """Render a number with a noun in the right form: ``1 call``, ``1,000 calls``."""
     plural = noun[:-1] + "ies" if noun.endswith("y") else noun + ("es" if noun.endswith("s") else "s")

@@ -11,7 +11,7 @@ from pathlib import PurePath
 
 from breadcrumb.value_format import OBJECT_KEY, TYPE_KEY
 from breadcrumb_server.answers.common.code_origin import Places
-from breadcrumb_server.answers.common.text import one_line
+from breadcrumb_server.answers.common.text import first_of, one_line
 from breadcrumb_server.answers.find.identity import Identity
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries.find.functions import TracedFunction
@@ -119,8 +119,7 @@ def find_owner(
     notes: list[str] = []
     if len(by_owner) > 1:
         names = [f"{full} ({places.path(members[0].file)})" for full, members in by_owner.items()]
-        more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
-        notes.append(one_line(f"of={text!r} names {', '.join(names[:_MAX_NAMED])}{more}: all are here", 500))
+        notes.append(one_line(f"of={text!r} names {first_of(names, _MAX_NAMED)}: all are here", 500))
     return owner, notes
 
 
@@ -153,7 +152,7 @@ def unknown_owner(
     near = [lowered[each] for each in get_close_matches(of.strip().lower(), [*lowered], _MAX_NAMED, 0.6)]
     shown = ", ".join(f"{each} ({known[each]})" if known[each] else each for each in near)
     if seen:
-        shown = ", ".join(seen[:_MAX_NAMED]) + (f" and {len(seen) - _MAX_NAMED} more" if len(seen) > _MAX_NAMED else "")
+        shown = first_of(seen, _MAX_NAMED)
     return BreadcrumbError(
         one_line(f"of={of!r}: no class, function, module or object of this name is in this trace.", 300),
         hint=one_line(

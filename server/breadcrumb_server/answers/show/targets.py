@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 from breadcrumb_server.answers.annotated.functions import AnnotatedFunctions
 from breadcrumb_server.answers.annotated.source_block import Definition
 from breadcrumb_server.answers.common.code_origin import Places, is_generated
-from breadcrumb_server.answers.common.text import ellipsized, one_line
+from breadcrumb_server.answers.common.text import ellipsized, first_of, one_line
 from breadcrumb_server.answers.show.regions import Region
 from breadcrumb_server.answers.show.words import WordSearch
 from breadcrumb_storage.queries.functions import FunctionName, matching_functions, similar_names, traced_code
@@ -140,9 +140,8 @@ class TargetFinder:
         others = [each for each in found if each is not best and likeness(each)[:2] == likeness(best)[:2]]
         note = ""
         if others:
-            names = [f"{each.module}:{each.name} ({self._places.path(each.file)})" for each in others[:MAX_NAMED]]
-            more = f" and {len(others) - MAX_NAMED} more" if len(others) > MAX_NAMED else ""
-            note = one_line(f"{pattern!r} also names {', '.join(names)}{more}", 500)
+            names = [f"{each.module}:{each.name} ({self._places.path(each.file)})" for each in others]
+            note = one_line(f"{pattern!r} also names {first_of(names, MAX_NAMED)}", 500)
         if best.file is not None and (body := self._functions.parsed(best.file).class_at(best.line, best.name)):
             return Region(best.file, body.first, body.last, body.name)
         return Target(best.module, best.name, best.file, best.line, traced=True, note=note)
